@@ -1,0 +1,96 @@
+"""Candidates too many for a dict: the same mapping, kept as an array until somebody looks.
+
+With top-k or min-p a few dozen candidates remain, and they are a plain dict. Without, a
+vocabulary of 262,144 would cost 15 ms a token just to become Python objects. This view costs
+about one pass over the array and behaves the same: `{token: probability}`, highest first.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["ArrayCandidates"]
+
+_BLOCK = 512  # entries per block in the two-level draw
+
+
+class ArrayCandidates(MutableMapping[int, float]):
+    """`{token: probability}` over a whole vocabulary, highest first, without the dict.
+
+    A weight of zero means "not a candidate", so `del` and setting to zero are the same thing.
+
+    Args:
+        weights: shape (vocab,), non-negative, need not sum to one; owned by this object.
+    """
+
+    def __init__(self, weights: npt.NDArray[np.float32]) -> None:
+        self._weights = weights
+
+    def __getitem__(self, token: int) -> float:
+        if not 0 <= token < len(self._weights):
+            raise KeyError(token)
+        weight = float(self._weights[token])
+        if weight == 0.0:
+            raise KeyError(token)
+        return weight
+
+    def __setitem__(self, token: int, probability: float) -> None:
+        if not 0 <= token < len(self._weights):
+            raise KeyError(token)
+        self._weights[token] = probability
+
+    def __delitem__(self, token: int) -> None:
+        self[token]  # raises KeyError where there is nothing to delete
+        self._weights[token] = 0.0
+
+    def __len__(self) -> int:
+        return int((self._weights != 0).sum())
+
+    def __iter__(self) -> Iterator[int]:
+        # The first few are what nearly every reader wants; sorting everything can wait.
+        from .sampling import top_ids
+
+        head = top_ids(self._weights, min(64, len(self._weights)))
+        for token in head:
+            if self._weights[token] > 0:
+                yield token
+        if len(head) < len(self._weights):
+            for token in (-self._weights).argsort(kind="stable")[len(head) :].tolist():
+                if self._weights[token] > 0:
+                    yield token
+
+    def __repr__(self) -> str:
+        return f"ArrayCandidates({len(self)} of {len(self._weights)} tokens)"
+
+    def total(self) -> float:
+        """The sum of all weights."""
+        return float(self._weights.sum(dtype="float64"))
+
+    def draw(self, rng: random.Random) -> int | None:
+        """One token in proportion to its weight; None where no weight is left.
+
+        Sums in blocks first and then inside the block that was hit: exact, and one cheap pass.
+        """
+        import numpy as np
+
+        starts = np.arange(0, len(self._weights), _BLOCK)
+        sums = np.add.reduceat(self._weights, starts, dtype=np.float64).cumsum()
+        total = float(sums[-1])
+        if not total > 0.0:
+            return None
+        target = rng.random() * total
+        block = min(int(sums.searchsorted(target, side="right")), len(sums) - 1)
+        before = float(sums[block - 1]) if block else 0.0
+        inside = self._weights[block * _BLOCK : (block + 1) * _BLOCK].cumsum(dtype=np.float64)
+        index = int(inside.searchsorted(target - before, side="right"))
+        token = block * _BLOCK + index
+        if index < len(inside) and self._weights[token] > 0:
+            return token
+        # Rounding put the target on the far edge: the last token with weight before it.
+        return int(np.flatnonzero(self._weights[: min(token + 1, len(self._weights))])[-1])

@@ -1,0 +1,328 @@
+"""Regular expressions over a growing text, in linear time, with the undo button built in.
+
+Python's `re` backtracks: it can take forever on a line of text, cannot say whether a match is
+still possible, and must start over after a rollback. This is Thompson's simulation (1968) over
+the tree that Python's own parser gives, so the syntax is the one everybody knows: per character
+it advances every thread once, a state is a value that a rollback simply returns to, and a live
+thread is a match that is still possible.
+
+What has no such automaton (look-around, back-references) is refused with a clear message. A
+thread older than `max_span` characters is dropped, so that `not only .* but` does not hold the
+rest of the stream back: longer matches are not found.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..errors import InputError
+from .phrases import unfolded
+
+if sys.version_info >= (3, 11):
+    from re import _constants as sre
+    from re import _parser as sre_parser
+else:  # the same two modules under their older names
+    import sre_constants as sre
+    import sre_parse as sre_parser
+
+__all__ = ["RegexAutomaton", "Threads"]
+
+#: NFA state -> position where the earliest match through it began.
+Threads = Mapping[int, int]
+
+_MAX_STATES = 20_000
+
+Accepts = Callable[[str], bool]
+Gap = Callable[[str, str], bool]  # assertion between two characters ("" at either end of the text)
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+_CATEGORIES: dict[Any, Accepts] = {
+    sre.CATEGORY_DIGIT: str.isdecimal,
+    sre.CATEGORY_NOT_DIGIT: lambda c: not c.isdecimal(),
+    sre.CATEGORY_SPACE: str.isspace,
+    sre.CATEGORY_NOT_SPACE: lambda c: not c.isspace(),
+    sre.CATEGORY_WORD: _is_word,
+    sre.CATEGORY_NOT_WORD: lambda c: not _is_word(c),
+}
+
+
+def _boundary(before: str, after: str) -> bool:
+    return _is_word(before) != _is_word(after)
+
+
+def _gaps(multiline: bool) -> dict[Any, Gap]:
+    return {
+        sre.AT_BOUNDARY: _boundary,
+        sre.AT_NON_BOUNDARY: lambda a, b: not _boundary(a, b),
+        sre.AT_BEGINNING: lambda a, b: a == "" or (multiline and a == "\n"),
+        sre.AT_BEGINNING_STRING: lambda a, b: a == "",
+        sre.AT_END: lambda a, b: b == "" or (multiline and b == "\n"),
+        sre.AT_END_STRING: lambda a, b: b == "",
+    }
+
+
+class RegexAutomaton:
+    """Finds the shortest, earliest match of any of several regular expressions.
+
+    Args:
+        patterns: regular expressions in Python's syntax.
+        ignore_case: as re.IGNORECASE.
+        max_span: longest match that is looked for, in characters.
+
+    Raises:
+        InputError: a pattern that is broken, matches the empty text, or uses look-around or
+            back-references.
+    """
+
+    def __init__(
+        self, patterns: Iterable[str], *, ignore_case: bool = False, max_span: int = 200
+    ) -> None:
+        self.max_span = max_span
+        self._steps: list[tuple[Accepts, int] | None] = []  # state -> (test, next state)
+        self._free: list[list[int]] = []  # state -> states reached without a character
+        self._guarded: list[list[tuple[Gap, int]]] = []  # ... where the gap allows it
+        self._accepting: dict[int, int] = {}  # state -> pattern
+        self._reached: dict[int, tuple[int, ...]] = {}
+        starts = []
+        for index, pattern in enumerate(patterns):
+            starts.append(self._compile(index, pattern, ignore_case))
+        self._initial = self._closure(starts)
+        self._anchored = [state for state in self._initial if self._guarded[state]]
+        self._entry: dict[str, tuple[int, ...]] = {}  # character -> states after a fresh start
+
+    # -- running ---------------------------------------------------------------------------
+
+    def step(
+        self, threads: Threads, position: int, before: str, character: str
+    ) -> tuple[Threads, list[tuple[int, int, int]]]:
+        """Advance by one character.
+
+        Args:
+            threads: what the last step returned ({} at the beginning).
+            position: index of `character` in the text.
+            before: the character before it, "" at the beginning.
+            character: the new one.
+
+        Returns:
+            The new threads, and matches as (start, end, pattern); those that had waited for this
+            character to settle a boundary end before it.
+        """
+        found: list[tuple[int, int, int]] = []
+        live = self._cross(threads, before, character, position, found)
+        after: dict[int, int] = {}
+        oldest = position + 1 - self.max_span
+        for state, start in live.items():
+            step = self._steps[state]
+            if step is not None and start >= oldest and step[0](character):
+                for target in self._reach(step[1]):
+                    if start < after.get(target, position + 1):
+                        after[target] = start
+        for target in self._fresh(before, character):
+            after.setdefault(target, position)
+        self._collect(after, position + 1, found)
+        return after, found
+
+    def finish(
+        self, threads: Threads, position: int, before: str
+    ) -> list[tuple[int, int, int]]:
+        """The text ends at `position`: matches that only waited for that."""
+        found: list[tuple[int, int, int]] = []
+        self._cross(threads, before, "", position, found)
+        return found
+
+    def _cross(
+        self,
+        threads: Threads,
+        before: str,
+        character: str,
+        position: int,
+        found: list[tuple[int, int, int]],
+    ) -> Threads:
+        """Pass the assertions that hold between these two characters."""
+        crossed: dict[int, int] = {}
+        for state, start in threads.items():
+            for target in self._pass(state, before, character):
+                if start < crossed.get(target, position + 1):
+                    crossed[target] = start
+        if not crossed:
+            return threads
+        self._collect(crossed, position, found)
+        for state, start in threads.items():
+            crossed[state] = min(start, crossed.get(state, start))
+        return crossed
+
+    def _pass(self, state: int, before: str, character: str) -> set[int]:
+        """States reached from one state through at least one assertion."""
+        reached: set[int] = set()
+        todo = [target for holds, target in self._guarded[state] if holds(before, character)]
+        while todo:
+            for target in self._reach(todo.pop()):
+                if target not in reached:
+                    reached.add(target)
+                    todo += [t for holds, t in self._guarded[target] if holds(before, character)]
+        return reached
+
+    def _fresh(self, before: str, character: str) -> set[int]:
+        """States after `character` of matches that begin with it."""
+        plain = self._entry.get(character)
+        if plain is None:
+            plain = self._entry[character] = tuple(self._consume(self._initial, character))
+        result = set(plain)
+        for state in self._anchored:
+            result |= self._consume(self._pass(state, before, character), character)
+        return result
+
+    def _consume(self, states: Iterable[int], character: str) -> set[int]:
+        steps = (self._steps[state] for state in states)
+        return self._closure([s[1] for s in steps if s is not None and s[0](character)])
+
+    def _collect(
+        self, threads: Threads, end: int, found: list[tuple[int, int, int]]
+    ) -> None:
+        for state in threads:
+            if state in self._accepting and threads[state] < end:
+                found.append((threads[state], end, self._accepting[state]))
+
+    def _reach(self, state: int) -> tuple[int, ...]:
+        """The closure of one state, remembered."""
+        reached = self._reached.get(state)
+        if reached is None:
+            reached = self._reached[state] = tuple(self._closure([state]))
+        return reached
+
+    def _closure(self, states: Iterable[int]) -> set[int]:
+        reached = set(states)
+        todo = list(reached)
+        while todo:
+            for target in self._free[todo.pop()]:
+                if target not in reached:
+                    reached.add(target)
+                    todo.append(target)
+        return reached
+
+    # -- building --------------------------------------------------------------------------
+
+    def _compile(self, index: int, pattern: str, ignore_case: bool) -> int:
+        try:
+            tree = sre_parser.parse(pattern, re.IGNORECASE if ignore_case else 0)
+        except re.error as error:
+            raise InputError(f"broken regular expression {pattern!r}: {error}") from None
+        start, end = self._state(pattern), self._state(pattern)
+        self._build(tree, tree.state.flags, start, end, pattern)
+        # An assertion alone does not make a match: ^ or \b match nothing that could be taken back.
+        reached = self._closure([start])
+        todo = list(reached)
+        while todo:
+            for _, target in self._guarded[todo.pop()]:
+                for state in self._closure([target]) - reached:
+                    reached.add(state)
+                    todo.append(state)
+        if end in reached:
+            raise InputError(f"regular expression {pattern!r} matches the empty text: ban something longer")
+        self._accepting[end] = index
+        return start
+
+    def _state(self, pattern: str) -> int:
+        if len(self._free) >= _MAX_STATES:
+            raise InputError(f"regular expression {pattern!r} is too large: use smaller repeat counts")
+        self._steps.append(None)
+        self._free.append([])
+        self._guarded.append([])
+        return len(self._free) - 1
+
+    def _build(self, tree: Any, flags: int, start: int, end: int, pattern: str) -> None:
+        """Add the states of a parse tree between two states."""
+        here = start
+        for operation, argument in tree:
+            there = self._state(pattern)
+            self._build_one(operation, argument, flags, here, there, pattern)
+            here = there
+        self._free[here].append(end)
+
+    def _build_one(
+        self, operation: Any, argument: Any, flags: int, start: int, end: int, pattern: str
+    ) -> None:
+        test = _test(operation, argument, flags)
+        if test is not None:
+            own = self._state(pattern)
+            self._free[start].append(own)
+            self._steps[own] = (test, end)
+        elif operation is sre.SUBPATTERN:
+            _, add, remove, tree = argument
+            self._build(tree, (flags | add) & ~remove, start, end, pattern)
+        elif operation is sre.BRANCH:
+            for tree in argument[1]:
+                self._build(tree, flags, start, end, pattern)
+        elif operation in (sre.MAX_REPEAT, sre.MIN_REPEAT):
+            self._build_repeat(argument, flags, start, end, pattern)
+        elif operation is sre.AT:
+            gap = _gaps(bool(flags & re.MULTILINE))[argument]
+            self._guarded[start].append((gap, end))
+        else:
+            name = str(operation).lower().replace("_", " ")
+            raise InputError(
+                f"regular expression {pattern!r} uses {name}, which cannot be matched in linear time: "
+                "write it without look-around, back-references or atomic groups"
+            )
+
+    def _build_repeat(self, argument: Any, flags: int, start: int, end: int, pattern: str) -> None:
+        least, most, tree = argument
+        here = start
+        for _ in range(least):
+            there = self._state(pattern)
+            self._build(tree, flags, here, there, pattern)
+            here = there
+        if most is sre.MAXREPEAT:
+            loop = self._state(pattern)
+            self._free[here].append(loop)
+            back = self._state(pattern)
+            self._build(tree, flags, loop, back, pattern)
+            self._free[back].append(loop)
+            self._free[loop].append(end)
+            return
+        for _ in range(most - least):
+            self._free[here].append(end)
+            there = self._state(pattern)
+            self._build(tree, flags, here, there, pattern)
+            here = there
+        self._free[here].append(end)
+
+
+def _test(operation: Any, argument: Any, flags: int) -> Accepts | None:
+    """What one character must satisfy; None where the operation is not about one character."""
+    if operation is sre.LITERAL:
+        return _either_case({unfolded[chr(argument)]}.__contains__, flags)
+    if operation is sre.NOT_LITERAL:
+        same = _either_case({unfolded[chr(argument)]}.__contains__, flags)
+        return lambda c: not same(c)
+    if operation is sre.ANY:
+        return (lambda c: True) if flags & re.DOTALL else (lambda c: c != "\n")
+    if operation is not sre.IN:
+        return None
+    negate = argument[0][0] is sre.NEGATE
+    tests = [_set_member(kind, value) for kind, value in argument[negate:]]
+    inside = _either_case(lambda c: any(test(c) for test in tests), flags)
+    return (lambda c: not inside(c)) if negate else inside
+
+
+def _set_member(kind: Any, value: Any) -> Accepts:
+    if kind is sre.LITERAL:
+        return {unfolded[chr(value)]}.__contains__
+    if kind is sre.RANGE:
+        low, high = value
+        return lambda c: low <= ord(c) <= high
+    return _CATEGORIES[value]
+
+
+def _either_case(test: Accepts, flags: int) -> Accepts:
+    if not flags & re.IGNORECASE:
+        return test
+    # upper() can give two characters ("\u00df"): such a character has no single counterpart.
+    return lambda c: test(c) or any(len(o) == 1 and test(o) for o in (c.lower(), c.upper()))

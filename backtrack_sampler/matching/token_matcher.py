@@ -1,0 +1,182 @@
+"""Phrases and regular expressions over a stream of tokens that can be taken back.
+
+Ties the three parts of this folder together: tokens become characters, characters drive the
+automata, and every match leads back to the token in which it begins. All state is kept per
+token, so a rollback is a truncation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .detokenizer import Decode, Detokenizer
+from .phrases import PhraseAutomaton, exact as identical, folded, unfolded
+from .regexes import RegexAutomaton, Threads
+
+__all__ = ["Match", "TokenMatcher"]
+
+
+class Match(NamedTuple):
+    """One occurrence in the text.
+
+    Attributes:
+        start: index of its first character.
+        end: index after its last character.
+        pattern: index of the phrase; regular expressions are counted on after the phrases.
+        token: index of the token in which it begins.
+    """
+
+    start: int
+    end: int
+    pattern: int
+    token: int
+
+
+class _After(NamedTuple):
+    """The state after some number of tokens."""
+
+    phrases: int
+    threads: Threads
+    waiting: tuple[tuple[int, int, int], ...]  # whole words that wait for the next character
+
+
+_START = _After(0, {}, ())
+
+
+class TokenMatcher:
+    """Feeds on tokens; reports matches and how much of the end might still become one.
+
+    Args:
+        decode: token ids to text.
+        phrases: texts to find; apostrophes and quotes match in their plain and curly forms.
+        regexes: regular expressions to find (see `RegexAutomaton` for what they may hold).
+        ignore_case: for both.
+        exact: nothing is ignored, neither case nor the form of an apostrophe.
+        whole_words: phrases match only where no letter or digit touches them. The end of the
+            stream counts as a boundary; at the live edge a match waits for the next character.
+
+    Raises:
+        InputError: an empty phrase, or a regular expression that cannot be used.
+    """
+
+    def __init__(
+        self,
+        decode: Decode,
+        phrases: Iterable[str] = (),
+        regexes: Iterable[str] = (),
+        *,
+        ignore_case: bool = True,
+        exact: bool = False,
+        whole_words: bool = False,
+    ) -> None:
+        self._fold = identical if exact else folded if ignore_case else unfolded
+        self._phrases = PhraseAutomaton(
+            "".join(self._fold[character] for character in phrase) for phrase in phrases
+        )
+        patterns = list(regexes)
+        self._regexes = RegexAutomaton(patterns, ignore_case=ignore_case) if patterns else None
+        self._whole_words = whole_words
+        self._detokenizer = Detokenizer(decode)
+        self.reset()
+
+    def reset(self) -> None:
+        """A new stream begins."""
+        self._detokenizer.reset()
+        self._text: list[str] = []
+        self._states = [_START]
+
+    def __len__(self) -> int:
+        """How many tokens there are."""
+        return len(self._detokenizer)
+
+    def push(self, token: int) -> list[Match]:
+        """Add a token; return the matches that are certain now, earliest first, then longest."""
+        new = self._detokenizer.push(token)
+        phrases, threads, waiting = self._states[-1]
+        found: list[tuple[int, int, int]] = []
+        for character in new:
+            phrases, threads, waiting = self._step(phrases, threads, waiting, character, found)
+        self._states.append(_After(phrases, threads, waiting))
+        return self._matches(found)
+
+    def finish(self) -> list[Match]:
+        """What would match if the stream ended here. Changes nothing."""
+        phrases, threads, waiting = self._states[-1]
+        found: list[tuple[int, int, int]] = []
+        length = len(self._text)
+        rest = self._detokenizer.finish()
+        for character in rest:
+            phrases, threads, waiting = self._step(phrases, threads, waiting, character, found)
+        found += waiting
+        if self._regexes is not None:
+            before = unfolded[self._text[-1]] if self._text else ""
+            found += self._regexes.finish(threads, len(self._text), before)
+        matches = self._matches(found)
+        del self._text[length:]
+        return matches
+
+    def truncate(self, count: int) -> None:
+        """Keep only the first `count` tokens."""
+        self._detokenizer.truncate(count)
+        del self._states[count + 1 :]
+        del self._text[self._detokenizer.length :]
+
+    def pending(self, count: int) -> int:
+        """Of the first `count` tokens, how many at the end could still become part of a match."""
+        state = self._states[count]
+        length = self._detokenizer.characters_before(count)
+        start = length - self._phrases.depth[state.phrases]
+        if state.threads:
+            start = min(start, *state.threads.values())
+        held_from = self._detokenizer.first_incomplete(count)
+        if start < length:
+            held_from = min(held_from, self._detokenizer.token_of(start))
+        return count - held_from
+
+    def text_before(self, token: int, character: int) -> str:
+        """The characters of one token that stand before a given character of the whole text."""
+        return self.text(self._detokenizer.characters_before(token), character)
+
+    def text(self, start: int, end: int) -> str:
+        """Characters `start` to `end` of the text."""
+        return "".join(self._text[start:end])
+
+    def _step(
+        self,
+        phrases: int,
+        threads: Threads,
+        waiting: Sequence[tuple[int, int, int]],
+        character: str,
+        found: list[tuple[int, int, int]],
+    ) -> tuple[int, Threads, tuple[tuple[int, int, int], ...]]:
+        position = len(self._text)
+        before = unfolded[self._text[-1]] if position else ""
+        plain = unfolded[character]
+        found += [match for match in waiting if not _is_word(plain)]
+        self._text.append(character)
+        phrases = self._phrases.step(phrases, self._fold[character])
+        still_waiting = []
+        for index in self._phrases.ends(phrases):
+            match = (position + 1 - self._phrases.lengths[index], position + 1, index)
+            if not self._whole_words or self._starts_word(match[0]):
+                waits = self._whole_words and _is_word(plain)
+                (still_waiting if waits else found).append(match)
+        if self._regexes is not None:
+            threads, matches = self._regexes.step(threads, position, before, plain)
+            offset = len(self._phrases.lengths)
+            found += [(start, end, index + offset) for start, end, index in matches]
+        return phrases, threads, tuple(still_waiting)
+
+    def _starts_word(self, start: int) -> bool:
+        return (
+            start == 0 or not _is_word(self._text[start]) or not _is_word(self._text[start - 1])
+        )
+
+    def _matches(self, found: list[tuple[int, int, int]]) -> list[Match]:
+        found.sort(key=lambda match: (match[0], -match[1]))
+        return [Match(*match, self._detokenizer.token_of(match[0])) for match in found]
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

@@ -1,0 +1,361 @@
+"""llama.cpp, through llama-cpp-python.
+
+States are saved per sequence (`llama_state_seq_get_data`) in the `LlamaRAMCache` that the user
+passes: after each prompt, so that it costs nothing when it comes back after something else ran,
+and, for memories that cannot drop a suffix (recurrent and hybrid models, sliding windows that have
+slid), at intervals, so that going back is a state restored and the rest replayed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, MissingPackageError, ModelError
+from .base_provider import BaseProvider
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from llama_cpp import Llama, LlamaRAMCache
+
+__all__ = ["LlamacppProvider"]
+
+_PROMPT = 16  # evaluating so many tokens at once is a prompt, worth saving
+_WORTH_A_RESTORE = 32  # a saved state must spare so many tokens to be restored where dropping would do
+_INTERVAL_RECURRENT = 16  # tokens between saved states where nothing can be dropped
+_INTERVAL_SLIDING = 128  # ... and where most of the time it can
+
+
+class LlamacppProvider(BaseProvider):
+    """A `llama_cpp.Llama` as a provider. Logits are NumPy arrays.
+
+    Args:
+        llm: the loaded model; `logits_all` is not needed. It may be used for other things between
+            streams, or shared by providers: that is noticed.
+        cache: where saved states go, within its `capacity_bytes`; states are kept apart from those
+            that `llm.set_cache(cache)` would put there. None: one of 256 MB.
+        device: accepted for backtrack_sampler 3.x, and not used: llama.cpp decides.
+        remember: see `BaseProvider`.
+    """
+
+    def __init__(
+        self,
+        llm: Llama,
+        cache: LlamaRAMCache | None = None,
+        device: Any = None,
+        *,
+        remember: int = 64,
+    ) -> None:
+        self._api = _llama_cpp()
+        import numpy as np
+
+        self._llm = llm
+        if cache is None:
+            cache = self._api.LlamaRAMCache(capacity_bytes=256 << 20)
+        if not isinstance(cache, self._api.LlamaRAMCache):
+            raise InputError(
+                f"cache must be a llama_cpp.LlamaRAMCache or None, not {type(cache).__name__}"
+            )
+        self._states = _SavedStates(cache)
+        self._vocabulary = self._api.llama_model_get_vocab(llm.model)
+        self._size = llm.n_vocab()
+        self._pieces: dict[int, bytes] = {}
+        self._piece_buffer = ctypes.create_string_buffer(1024)
+        self._written = np.full(llm.n_ctx(), -1, dtype=np.intc)  # what we evaluated, to compare with
+        self._window = self._sliding_window()
+        self._interval = self._checkpoint_interval()
+        self._last_saved = 0
+        super().__init__(remember)
+        trained = self._api.llama_model_n_ctx_train(llm.model)
+        self.context_size = min(llm.n_ctx(), trained) if trained > 0 else llm.n_ctx()
+        self.eos_token_ids = frozenset(
+            token
+            for token in range(self._size)
+            if self._api.llama_vocab_is_eog(self._vocabulary, token)
+        )
+        self._keep(0, [])
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str],
+        *,
+        cache_bytes: int = 256 << 20,
+        n_ctx: int = 4096,
+        **llama: Any,
+    ) -> LlamacppProvider:
+        """Load a model.
+
+        Args:
+            model: a `.gguf` file, a folder that holds exactly one, or the name of a repository on
+                the Hugging Face hub (pass `filename="*Q4_K_M.gguf"` to choose the file).
+            cache_bytes: memory for saved states.
+            n_ctx: context size in tokens; 0 takes the model's own.
+            **llama: anything else `llama_cpp.Llama` takes.
+
+        Raises:
+            ModelError: no such file, or llama.cpp cannot load it.
+        """
+        api = _llama_cpp()
+        cores = os.cpu_count() or 1
+        # Llama's own default is half the cores, which leaves a two-core machine with one.
+        options = {"n_threads": cores if cores <= 4 else cores // 2, "verbose": False, **llama}
+        filename = options.pop("filename", None)
+        path = _model_file(Path(model))
+        try:
+            if path is not None:
+                llm = api.Llama(model_path=str(path), n_ctx=n_ctx, **options)
+            else:
+                llm = api.Llama.from_pretrained(
+                    str(model), filename or "*.gguf", n_ctx=n_ctx, **options
+                )
+        except (ValueError, RuntimeError, OSError, ImportError) as error:
+            what = f"{path} is broken or not a GGUF model" if path else f"cannot load {model}"
+            raise ModelError(f"{what} ({_one_line(error)})") from error
+        return cls(llm, api.LlamaRAMCache(capacity_bytes=cache_bytes))
+
+    # -- text ------------------------------------------------------------------------------
+
+    def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
+        return self._llm.tokenize(text.encode(), add_bos=add_special_tokens, special=True)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return b"".join(map(self._piece, tokens)).decode("utf-8", errors="replace")
+
+    def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
+        template = (self._llm.metadata or {}).get("tokenizer.chat_template")
+        if not template:
+            return super().chat_prompt(messages)
+        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+        formatter = Jinja2ChatFormatter(
+            template=template,
+            eos_token=self._special_text(self._llm.token_eos()),
+            bos_token=self._special_text(self._llm.token_bos()),
+        )
+        return formatter(messages=[dict(message) for message in messages]).prompt  # type: ignore[arg-type]
+
+    def _piece(self, token: int) -> bytes:
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._token_to_piece(token, special=False)
+        return piece
+
+    def _special_text(self, token: int) -> str:
+        return self._token_to_piece(token, special=True).decode() if token >= 0 else ""
+
+    def _token_to_piece(self, token: int, special: bool) -> bytes:
+        token = int(token)
+        if not 0 <= token < self._size:
+            raise InputError(f"token {token} is not in the vocabulary of {self._size}")
+        buffer = self._piece_buffer
+        arguments = (self._vocabulary, token, buffer, len(buffer), 0, special)
+        size = self._api.llama_token_to_piece(*arguments)
+        if size < 0:  # the buffer is too small: it says by how much
+            self._piece_buffer = ctypes.create_string_buffer(-size)
+            return self._token_to_piece(token, special)
+        return buffer.raw[:size]
+
+    # -- memory ----------------------------------------------------------------------------
+
+    def _evaluate(self, tokens: list[int], start: int) -> npt.NDArray[np.float32]:
+        import numpy as np
+
+        llm = self._llm
+        llm.n_tokens = start
+        try:
+            llm.eval(tokens)
+        except RuntimeError as error:
+            raise ModelError(
+                f"llama.cpp could not evaluate {len(tokens)} tokens after {start} ({_one_line(error)})"
+            ) from error
+        self._written[start : start + len(tokens)] = tokens
+        pointer = self._api.llama_get_logits_ith(llm.ctx, -1)
+        return np.ctypeslib.as_array(pointer, shape=(self._size,)).copy()
+
+    def _keep(self, length: int, tokens: list[int]) -> int:
+        droppable = self._drop_is_right(length)
+        if not droppable or len(tokens) - length > _WORTH_A_RESTORE:
+            saved = self._states.longest(tokens)
+            least = length + _WORTH_A_RESTORE if droppable else 0
+            if saved is not None and len(saved.tokens) > least:
+                self._restore(saved)
+                return len(saved.tokens)
+        memory = self._api.llama_get_memory(self._llm.ctx)
+        if droppable and self._api.llama_memory_seq_rm(memory, 0, length, -1):
+            return length
+        if droppable:  # it looked possible, and the memory refused: recurrent or hybrid
+            saved = self._states.longest(tokens)
+            if saved is not None:
+                self._restore(saved)
+                return len(saved.tokens)
+        self._api.llama_memory_clear(memory, True)
+        return 0
+
+    def _drop_is_right(self, length: int) -> bool:
+        """Whether dropping everything after `length` leaves what that prefix needs.
+
+        A sliding-window memory says yes to any removal, and then lacks what had slid out of it.
+        """
+        if length == 0:
+            return False
+        if not self._window:
+            return True
+        memory = self._api.llama_get_memory(self._llm.ctx)
+        oldest = self._api.llama_memory_seq_pos_min(memory, 0)
+        return bool(oldest <= max(0, length - self._window))
+
+    def _after_evaluation(self, start: int) -> None:
+        length = len(self._evaluated)
+        prompt = start == 0 or length - start >= _PROMPT
+        due = self._interval and not 0 <= length - self._last_saved < self._interval
+        if prompt or due:
+            self._save(prompt)
+            self._last_saved = length
+
+    def _save(self, prompt: bool) -> None:
+        import numpy as np
+
+        context = self._llm.ctx
+        size = self._api.llama_state_seq_get_size(context, 0)
+        logits = self._recent[len(self._evaluated)]
+        if not self._states.make_room(size + logits.nbytes):
+            return
+        data = np.empty(size, dtype=np.uint8)
+        pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        written = self._api.llama_state_seq_get_data(context, pointer, size, 0)
+        if written:
+            self._states.add(_SavedState(self._evaluated[:], data[:written], logits, prompt))
+
+    def _restore(self, saved: _SavedState) -> None:
+        api, llm = self._api, self._llm
+        api.llama_memory_clear(api.llama_get_memory(llm.ctx), True)
+        pointer = saved.data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        if not api.llama_state_seq_set_data(llm.ctx, pointer, len(saved.data), 0):
+            self._states.remove(saved)
+            raise ModelError("llama.cpp could not restore a saved state: call reset() and try again")
+        length = len(saved.tokens)
+        llm.n_tokens = length
+        llm.input_ids[:length] = saved.tokens
+        self._written[:length] = saved.tokens
+        self._last_saved = length
+        self._recent[length] = saved.logits
+
+    def _notice_changes(self) -> None:
+        length = len(self._evaluated)
+        llm = self._llm
+        if llm.n_tokens != length or (llm.input_ids[:length] != self._written[:length]).any():
+            self.reset()
+
+    def reset(self) -> None:
+        super().reset()
+        self._llm.n_tokens = 0
+
+    def _sliding_window(self) -> int:
+        """Tokens in the sliding window where the memory forgets what slid out of it, else 0."""
+        if self._llm.context_params.swa_full:
+            return 0
+        return int(self._api.llama_model_n_swa(self._llm.model))
+
+    def _checkpoint_interval(self) -> int:
+        model = self._llm.model
+        if self._api.llama_model_is_recurrent(model) or self._api.llama_model_is_hybrid(model):
+            return _INTERVAL_RECURRENT
+        return _INTERVAL_SLIDING if self._window else 0
+
+
+class _SavedState:
+    """The memory after some tokens, in the shape that `LlamaRAMCache` can account for."""
+
+    def __init__(
+        self,
+        tokens: list[int],
+        data: npt.NDArray[np.uint8],
+        logits: npt.NDArray[np.float32],
+        prompt: bool,
+    ) -> None:
+        self.tokens = tokens
+        self.data = data
+        self.logits = logits
+        self.prompt = prompt
+        self.llama_state_size = data.nbytes + logits.nbytes
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        # No text begins with -1, so Llama never takes one of these for a state of its own.
+        return (-1, *self.tokens)
+
+
+class _SavedStates:
+    """Our states in a user's `LlamaRAMCache`, oldest first, within its capacity."""
+
+    def __init__(self, cache: LlamaRAMCache) -> None:
+        self._cache = cache
+
+    def longest(self, tokens: list[int]) -> _SavedState | None:
+        """The state of the longest beginning of `tokens`."""
+        best: _SavedState | None = None
+        for state in self._own():
+            length = len(state.tokens)
+            longer = best is None or length > len(best.tokens)
+            if longer and length <= len(tokens) and state.tokens == tokens[:length]:
+                best = state
+        if best is not None:
+            self._cache.cache_state.move_to_end(best.key)
+        return best
+
+    def make_room(self, size: int) -> bool:
+        """Drop old states until `size` bytes fit; checkpoints go before prompts. False if they never can."""
+        cache = self._cache
+        if size > cache.capacity_bytes:
+            return False
+        while cache.cache_size + size > cache.capacity_bytes:
+            checkpoint = next((state for state in self._own() if not state.prompt), None)
+            if checkpoint is not None:
+                self.remove(checkpoint)
+            else:
+                cache.cache_state.popitem(last=False)
+        return True
+
+    def add(self, state: _SavedState) -> None:
+        self._cache[state.key] = state  # type: ignore[assignment]
+
+    def remove(self, state: _SavedState) -> None:
+        self._cache.cache_state.pop(state.key, None)
+
+    def _own(self) -> list[_SavedState]:
+        states = self._cache.cache_state.values()
+        return [state for state in states if isinstance(state, _SavedState)]
+
+
+def _llama_cpp() -> Any:
+    try:
+        import llama_cpp
+    except ImportError as error:
+        raise MissingPackageError(
+            "llama-cpp-python is not installed: pip install 'backtrack_sampler[llamacpp]'"
+        ) from error
+    return llama_cpp
+
+
+def _model_file(path: Path) -> Path | None:
+    """The .gguf file meant by a path; None where it looks like the name of a hub repository."""
+    if path.is_dir():
+        files = sorted(path.glob("*.gguf"))
+        if len(files) != 1:
+            found = ", ".join(file.name for file in files) or "none"
+            raise ModelError(f"{path} must hold exactly one .gguf file (found: {found}): name the file")
+        return files[0]
+    if path.is_file():
+        return path
+    if path.suffix == ".gguf" or path.is_absolute() or len(path.parts) != 2:
+        raise ModelError(f"no model file at {path}: check the path")
+    return None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

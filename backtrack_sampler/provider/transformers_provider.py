@@ -1,0 +1,181 @@
+"""Hugging Face transformers: any causal language model, on any device."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, MissingPackageError, ModelError
+from .base_provider import BaseProvider
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from .transformers_cache import RollbackCache
+
+__all__ = ["TransformersProvider"]
+
+
+class TransformersProvider(BaseProvider):
+    """A transformers model and its tokenizer as a provider. Logits are torch tensors on its device.
+
+    Args:
+        model: a causal language model. It is put in evaluation mode.
+        tokenizer: its tokenizer.
+        device: where to move the model; None leaves it where it is. Quantised models, and models
+            that accelerate has placed, are never moved.
+        remember: see `BaseProvider`.
+
+    Raises:
+        InputError: the model is an encoder-decoder.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        device: torch.device | str | None = None,
+        *,
+        remember: int = 64,
+    ) -> None:
+        torch, _ = _libraries()
+        if getattr(model.config, "is_encoder_decoder", False):
+            raise InputError(
+                f"{type(model).__name__} is an encoder-decoder: use a causal (decoder-only) model"
+            )
+        if device is not None and not _is_placed(model):
+            model = model.to(device)
+        self._torch = torch
+        self._model = model.eval()
+        self._tokenizer = tokenizer
+        self._config = model.config.get_text_config(decoder=True)
+        # Recurrent families name their memory otherwise; asked once, never in the loop.
+        accepted = inspect.signature(model.forward).parameters
+        names = ("past_key_values", "cache_params")
+        self._cache_name = next((name for name in names if name in accepted), None)
+        self._options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self._memory: RollbackCache | None = None
+        super().__init__(remember)
+        limit = getattr(self._config, "max_position_embeddings", None)
+        self.context_size = limit if isinstance(limit, int) and limit > 0 else None
+        self.eos_token_ids = _end_tokens(model, tokenizer)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str],
+        *,
+        device: torch.device | str | None = None,
+        **options: Any,
+    ) -> TransformersProvider:
+        """Load a model and its tokenizer.
+
+        Args:
+            model: a name on the Hugging Face hub, a folder, or a `.gguf` file.
+            device: see the class.
+            **options: passed on to `AutoModelForCausalLM.from_pretrained` (dtype, device_map, ...).
+
+        Raises:
+            ModelError: it cannot be found or loaded.
+        """
+        _, transformers = _libraries()
+        path = Path(model)
+        source = {"pretrained_model_name_or_path": str(model)}
+        if path.suffix == ".gguf":
+            if not path.is_file():
+                raise ModelError(f"no model file at {path}: check the path")
+            source = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+        try:
+            loaded = transformers.AutoModelForCausalLM.from_pretrained(**source, **options)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(**source)
+        except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ModelError(f"cannot load {model} with transformers: {reason}") from error
+        return cls(loaded, tokenizer, device)
+
+    # -- text ------------------------------------------------------------------------------
+
+    def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        text = self._tokenizer.decode(
+            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return str(text)
+
+    def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
+        if not self._tokenizer.chat_template:
+            return super().chat_prompt(messages)
+        conversation = [dict(message) for message in messages]
+        return str(
+            self._tokenizer.apply_chat_template(
+                conversation, tokenize=False, add_generation_prompt=True
+            )
+        )
+
+    # -- memory ----------------------------------------------------------------------------
+
+    def _evaluate(self, tokens: list[int], start: int) -> torch.Tensor:
+        torch = self._torch
+        device = self._model.get_input_embeddings().weight.device
+        arguments: dict[str, Any] = dict(self._options)
+        if self._cache_name is None:  # no memory at all: the whole text every time
+            tokens = self._evaluated[:start] + tokens
+        else:
+            if self._memory is None:
+                from .transformers_cache import RollbackCache
+
+                self._memory = RollbackCache(self._config)
+            arguments |= {self._cache_name: self._memory.cache, "use_cache": True}
+        with torch.inference_mode():
+            output = self._model(input_ids=torch.tensor([tokens], device=device), **arguments)
+        if self._memory is not None:
+            self._memory.advanced(start + len(tokens))
+        logits = output.logits[0, -1]
+        # A view would keep the whole output alive.
+        return logits.clone() if logits.dtype is torch.float32 else logits.float()
+
+    def _keep(self, length: int, tokens: list[int]) -> int:
+        if self._cache_name is None:
+            return length
+        if length and self._memory is not None:
+            length = self._memory.shorten(length)
+        else:
+            length = 0
+        if length == 0:
+            self._memory = None
+        return length
+
+    def _copy(self, raw: torch.Tensor) -> torch.Tensor:
+        return raw.clone()
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{error.name} is not installed: pip install 'backtrack_sampler[transformers]'"
+        ) from error
+    return torch, transformers
+
+
+def _is_placed(model: PreTrainedModel) -> bool:
+    """Quantised, or spread by accelerate: moving it would break it."""
+    quantised = getattr(model, "is_quantized", False)
+    return bool(quantised or getattr(model, "hf_device_map", None))
+
+
+def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """All end tokens that the model's settings and the tokenizer name."""
+    named: list[Any] = [tokenizer.eos_token_id]
+    for settings in (model.config, getattr(model, "generation_config", None)):
+        ids = getattr(settings, "eos_token_id", None)
+        named += ids if isinstance(ids, (list, tuple)) else [ids]
+    return frozenset(token for token in named if isinstance(token, int))

@@ -1,0 +1,212 @@
+"""The loop between a model and a strategy, with an undo button."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .errors import BacktrackError, ContextFullError, InputError
+from .events import Listener
+from .matching import Detokenizer
+from .provider.base_provider import BaseProvider
+from .session import Session, SessionOptions, Stats
+from .strategy.base_strategy import BaseStrategy
+from .strategy.v3_adapter import as_strategy
+
+__all__ = ["BacktrackSampler"]
+
+
+class BacktrackSampler:
+    """Streams tokens from a model, and lets a strategy take some back before they are streamed.
+
+    Args:
+        provider: the model.
+        strategy: looks at each token; None draws without one. Strategies written for
+            backtrack_sampler 3.x are recognised and adapted.
+
+    Attributes:
+        stats: what the last stream has cost; grows while it runs.
+
+    One sampler and its strategy run one stream at a time: starting another ends the one before.
+    """
+
+    def __init__(self, provider: BaseProvider, strategy: BaseStrategy | Any = None) -> None:
+        self.provider = provider
+        self.strategy = BaseStrategy() if strategy is None else as_strategy(strategy)
+        self.stats = Stats()
+        self._session: Session | None = None
+
+    def generate(
+        self,
+        prompt: str | Sequence[int],
+        max_length: int | None = None,
+        max_new_tokens: int | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = 50,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        *,
+        add_special_tokens: bool = False,
+        on_event: Listener | None = None,
+        **options: Any,
+    ) -> Iterator[int]:
+        """Stream token ids as they become safe. What was yielded never changes.
+
+        Args:
+            prompt: text, or token ids.
+            max_length: most tokens of prompt and continuation together.
+            max_new_tokens: most tokens of the continuation; those taken back do not count. Without
+                either limit the stream runs to an end token or the end of the context.
+            temperature: 0 takes the most probable token.
+            top_k: candidates to keep; None or 0 keeps all.
+            top_p: probability mass to keep.
+            min_p: keep tokens at least this fraction as probable as the best.
+            add_special_tokens: let the tokenizer add its beginning-of-text token, where it has one.
+            on_event: called with each event (see `events`) as it happens.
+            **options: `seed`, `stop`, and the budgets; see `SessionOptions`.
+
+        Yields:
+            Token ids; an end token is the last.
+
+        Raises:
+            InputError: a parameter or the prompt cannot be used; before anything is evaluated.
+            ContextFullError: the context is full; everything until then was yielded.
+            StrategyError: the strategy failed. Provider and sampler stay usable.
+        """
+        session = self._start(
+            prompt, max_length, add_special_tokens, on_event,
+            {
+                "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k,
+                "top_p": top_p, "min_p": min_p, **options,
+            },
+        )  # fmt: skip
+        return self._stream(session)
+
+    def stream_text(
+        self, prompt: str | Sequence[int], *args: Any, **kwargs: Any
+    ) -> Iterator[str]:
+        """Stream text, a few characters at a time; takes what `generate` takes.
+
+        Characters that span tokens come whole, special tokens not at all, and a stop string and
+        what follows it are left out to the character.
+        """
+        tokens = self.generate(prompt, *args, **kwargs)
+        assert self._session is not None
+        return self._text(self._session, tokens)
+
+    def generate_text(self, prompt: str | Sequence[int], *args: Any, **kwargs: Any) -> str:
+        """The whole text at once; takes what `generate` takes.
+
+        Raises:
+            ContextFullError: as `generate`; its `text` holds what was written.
+        """
+        parts: list[str] = []
+        try:
+            for text in self.stream_text(prompt, *args, **kwargs):
+                parts.append(text)
+        except ContextFullError as error:
+            error.text = "".join(parts)
+            raise
+        return "".join(parts)
+
+    def _start(
+        self,
+        prompt: str | Sequence[int],
+        max_length: int | None,
+        add_special_tokens: bool,
+        on_event: Listener | None,
+        options: dict[str, Any],
+    ) -> Session:
+        """Check everything that can be checked, and set the stream up; nothing is evaluated yet."""
+        try:
+            settings = SessionOptions(**options)
+        except TypeError:
+            known = set(SessionOptions.__dataclass_fields__)
+            wrong = ", ".join(sorted(set(options) - known))
+            raise InputError(
+                f"unknown parameter {wrong}: generate takes {', '.join(sorted(known))}"
+            ) from None
+        tokens = self._prompt_tokens(prompt, add_special_tokens)
+        if max_length is not None:
+            if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1:
+                raise InputError(f"max_length must be a whole number of tokens, not {max_length!r}")
+            if max_length <= len(tokens):
+                raise InputError(
+                    f"the prompt alone has {len(tokens)} tokens, and max_length is {max_length}: "
+                    "raise it, or use max_new_tokens"
+                )
+            room = max_length - len(tokens)
+            limit = settings.max_new_tokens
+            settings.max_new_tokens = room if limit is None else min(limit, room)
+        if self._session is not None:
+            self._session.close()
+        self._session = Session(
+            self.strategy,
+            settings,
+            decode=self.provider.decode,
+            prompt=tokens,
+            eos_token_ids=self.provider.eos_token_ids,
+            listeners=[on_event] if on_event is not None else [],
+        )
+        self.stats = self._session.stats
+        return self._session
+
+    def _prompt_tokens(self, prompt: str | Sequence[int], add_special_tokens: bool) -> list[int]:
+        if isinstance(prompt, str):
+            tokens = self.provider.encode(prompt, add_special_tokens=add_special_tokens)
+        else:
+            tokens = [int(token) for token in prompt]
+        if not tokens or prompt == "":
+            raise InputError("the prompt is empty: give the model at least one word to go on from")
+        size = self.provider.context_size
+        if size is not None and len(tokens) >= size:
+            raise InputError(
+                f"the prompt has {len(tokens)} tokens and the model's context holds {size}: "
+                "shorten the prompt, or load the model with a larger context"
+            )
+        return tokens
+
+    def _stream(self, session: Session) -> Iterator[int]:
+        provider, stats = self.provider, session.stats
+        forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
+        try:
+            while not session.finished:
+                started = time.perf_counter()
+                if provider.context_size is not None and len(session.sequence) > provider.context_size:
+                    new = session.end("context")
+                    session.error = ContextFullError(
+                        f"the context of {provider.context_size} tokens is full after {stats.emitted} new ones: "
+                        "pass max_new_tokens, shorten the prompt, or load the model with a larger context"
+                    )
+                else:
+                    new = session.step(provider.logits(session.sequence))
+                stats.seconds += time.perf_counter() - started
+                stats.forward_passes += provider.forward_passes - forwards
+                stats.evaluated_tokens += provider.evaluated_tokens - evaluated
+                forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
+                yield from new
+                if session is not self._session:
+                    raise BacktrackError(
+                        "another stream was started on this sampler: use one sampler and strategy for each stream"
+                    )
+                # Whatever the reader asked of the same provider is not this stream's.
+                forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
+            if session.error is not None:
+                raise session.error
+        finally:
+            session.close()
+
+    def _text(self, session: Session, tokens: Iterator[int]) -> Iterator[str]:
+        prompt = session.sequence[: len(session.sequence) - len(session.tokens)]
+        detokenizer = Detokenizer(self.provider.decode, context=prompt)
+        try:
+            for token in tokens:
+                if text := detokenizer.push(token):
+                    yield text
+        except ContextFullError:
+            if rest := detokenizer.finish():
+                yield rest
+            raise
+        if rest := detokenizer.finish() + session.last_text:
+            yield rest

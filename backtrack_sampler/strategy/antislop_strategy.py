@@ -1,0 +1,123 @@
+"""Anti-slop: phrases that never appear, however they are tokenised or written.
+
+After the algorithm of Sam Paech's antislop-sampler: where a banned phrase turns up, go back to the
+token it begins with, ban that token there, and draw again. Here phrases are matched on text by one
+automaton, so thousands cost what a few do, and only tokens that could still become part of a phrase
+wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..bans import Bans
+from ..errors import InputError
+from ..matching import Match, TokenMatcher
+from ..provider.base_provider import BaseProvider
+from .base_strategy import BaseStrategy, Candidates, TakeBack
+from .stock_phrases import STOCK_PHRASES
+
+__all__ = ["AntiSlopStrategy"]
+
+Strengths = Iterable[str] | Mapping[str, float]
+
+
+class AntiSlopStrategy(BaseStrategy):
+    """Takes banned phrases back and writes something else.
+
+    A phrase that begins in the prompt and ends in the continuation is not seen: the prompt is the
+    caller's. Apostrophes and quotes match in their plain and curly forms.
+
+    Args:
+        provider: for its `decode`.
+        slops: phrases, or `{phrase: strength}`; None takes a short built-in list. Strength 1 means
+            never; 0 means leave alone; between them, the token that begins the phrase becomes less
+            likely by that share (0.8: a fifth as likely), and what is then drawn stands.
+        keep_index_buffer: accepted for 3.x and not used: what must wait is known exactly.
+        with_variants: ignore case.
+        skip_tokens: phrases that begin in the first so many tokens are left alone.
+        regexes: regular expressions, or `{pattern: strength}`. No look-around, no
+            back-references, no match longer than 200 characters.
+        whole_words: phrases match only where no letter or digit touches them.
+
+    Raises:
+        InputError: an empty phrase, a broken pattern, a strength outside 0 to 1.
+    """
+
+    def __init__(
+        self,
+        provider: BaseProvider,
+        slops: Strengths | None = None,
+        keep_index_buffer: int = 5,
+        with_variants: bool = True,
+        skip_tokens: int = 0,
+        *,
+        regexes: Strengths = (),
+        whole_words: bool = False,
+    ) -> None:
+        phrases = _strengths("slops", STOCK_PHRASES if slops is None else slops)
+        patterns = _strengths("regexes", regexes)
+        self._texts = [*phrases, *patterns]
+        self._strengths = [*phrases.values(), *patterns.values()]
+        self._skip_tokens = skip_tokens
+        self._matcher = TokenMatcher(
+            provider.decode,
+            phrases,
+            patterns,
+            ignore_case=with_variants,
+            whole_words=whole_words,
+        )
+        self._bans = Bans()
+        self._found: list[Match] = []
+
+    def reset(self) -> None:
+        self._matcher.reset()
+        self._bans.clear()
+        self._found = []
+
+    def on_logits(self, logits: Any, tokens: list[int]) -> Any:
+        return self._bans.apply(logits, len(tokens))
+
+    def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
+        self._found = self._matcher.push(tokens[-1])
+
+    def backtrack(self, tokens: list[int]) -> int:
+        return self._reject(self._found, tokens)
+
+    def at_end(self, tokens: list[int]) -> int:
+        return self._reject(self._matcher.finish(), tokens)
+
+    def on_rollback(self, tokens: list[int]) -> None:
+        self._matcher.truncate(len(tokens))
+        self._bans.truncate(len(tokens))
+        self._found = []
+
+    def pending(self, tokens: list[int]) -> int:
+        return self._matcher.pending(len(tokens))
+
+    def _reject(self, matches: list[Match], tokens: list[int]) -> int:
+        """Ban the token in which the first match begins, unless it already counts as less likely."""
+        for match in matches:
+            culprit = tokens[match.token] if match.token < len(tokens) else None
+            factor = 1.0 - self._strengths[match.pattern]
+            if culprit is None or match.token < self._skip_tokens:
+                continue
+            if factor < self._bans.factor(match.token, culprit):
+                self._bans.add(match.token, culprit, factor)
+                found = self._matcher.text(match.start, match.end)
+                return TakeBack(len(tokens) - match.token, f"found {found!r}")
+        return 0
+
+
+def _strengths(name: str, given: Strengths) -> dict[str, float]:
+    """`{text: strength}` without those of strength 0."""
+    if isinstance(given, str):
+        raise InputError(f"{name} must be a list of texts, not one text: write [{given!r}]")
+    pairs = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, 1.0)
+    for text, strength in pairs.items():
+        if not isinstance(text, str) or not text:
+            raise InputError(f"{name} must hold texts that are not empty, not {text!r}")
+        if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 <= strength <= 1:
+            raise InputError(f"the strength of {text!r} must be between 0 (leave alone) and 1 (never), not {strength!r}")
+    return {text: float(strength) for text, strength in pairs.items() if strength > 0}

@@ -1,0 +1,93 @@
+"""Creative writing: avoid the most probable word, but not where the model has lost the thread."""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from ..provider.base_provider import BaseProvider
+from .base_strategy import BaseStrategy, Candidates, TakeBack
+
+__all__ = ["CreativeWritingStrategy"]
+
+
+class CreativeWritingStrategy(BaseStrategy):
+    """Bans the most probable token at each step; takes the last unusual one back where that led nowhere.
+
+    The end token is never banned. Where the next distribution is flat (it takes many tokens to
+    reach some probability mass), the last token that was not the most probable one is taken back,
+    if it is not streamed yet, and the most probable one takes its place.
+
+    Args:
+        provider: for its end tokens.
+        top_p_flat: the mass, between 0 and 1.
+        top_k_threshold_flat: the distribution is flat when at least so many tokens are needed.
+        eos_penalty: the end token's probability is multiplied by this.
+    """
+
+    def __init__(
+        self,
+        provider: BaseProvider,
+        top_p_flat: float = 0.65,
+        top_k_threshold_flat: int = 9,
+        eos_penalty: float = 0.8,
+    ) -> None:
+        if not 0 < top_p_flat <= 1:
+            raise InputError(f"top_p_flat must be more than 0 and at most 1, not {top_p_flat}")
+        if top_k_threshold_flat < 1:
+            raise InputError(f"top_k_threshold_flat must be at least 1, not {top_k_threshold_flat}")
+        if eos_penalty < 0:
+            raise InputError(f"eos_penalty must be 0 or more, not {eos_penalty}")
+        self._eos = provider.eos_token_ids
+        self._top_p_flat = top_p_flat
+        self._threshold = top_k_threshold_flat
+        self._eos_penalty = eos_penalty
+        self.reset()
+
+    def reset(self) -> None:
+        self._unusual: int | None = None  # index of the last token that was not the most probable
+        self._most_probable = -1
+        self._flat = False
+        self._take_best_at: int | None = None
+
+    def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
+        for token in self._eos:
+            if token in probs:
+                probs[token] *= self._eos_penalty
+        self._most_probable = best = max(probs, key=probs.__getitem__)
+        self._flat = self._is_flat(probs)
+        if self._take_best_at == len(tokens):
+            return {best: 1.0}
+        if best not in self._eos and len(probs) > 1:
+            del probs[best]
+        return probs
+
+    def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
+        # A flat step is about to take the last unusual token back; its own does not matter.
+        if not (self._flat and self._unusual is not None) and tokens[-1] != self._most_probable:
+            self._unusual = len(tokens) - 1
+
+    def backtrack(self, tokens: list[int]) -> int:
+        if not self._flat or self._unusual is None or self._unusual == len(tokens) - 1:
+            return 0
+        self._take_best_at = self._unusual
+        return TakeBack(len(tokens) - self._unusual, "led to a flat distribution")
+
+    def on_rollback(self, tokens: list[int]) -> None:
+        if self._unusual is not None and self._unusual >= len(tokens):
+            self._unusual = None
+        if self._take_best_at is not None and self._take_best_at > len(tokens):
+            self._take_best_at = None
+        self._flat = False
+
+    def pending(self, tokens: list[int]) -> int:
+        return 0 if self._unusual is None else max(0, len(tokens) - self._unusual)
+
+    def _is_flat(self, probs: Candidates) -> bool:
+        """Whether the most probable tokens, fewer than the threshold, fall short of the mass."""
+        mass = 0.0
+        for count, token in enumerate(probs, 1):
+            if count >= self._threshold:
+                return True
+            mass += probs[token]
+            if mass >= self._top_p_flat:
+                return False
+        return False

@@ -1,0 +1,139 @@
+"""Replace: find and replace, while the model writes.
+
+A general form of vgel's script that makes a reasoning model think on: the end of its thoughts is
+replaced by "Wait, but", and it goes on from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from ..errors import InputError
+from ..matching import Match, TokenMatcher
+from ..provider.base_provider import BaseProvider
+from .base_strategy import BaseStrategy, Candidates, TakeBack
+
+__all__ = ["ReplaceStrategy"]
+
+
+class ReplaceStrategy(BaseStrategy):
+    """Takes a found text back and puts another in its place; the model goes on from that.
+
+    The text is found however it is tokenised, and also where it is a special token (`</think>`).
+    What was put in is never searched. Where the found text begins inside a token, the part before
+    it is kept.
+
+    Args:
+        provider: for its `encode` and `decode`.
+        find: a text, or several.
+        replace: what to put in its place; "" only takes it back, and bans its first token there.
+        max_replacements: replace at most so often in a stream.
+        max_new_tokens_for_replace: only where the text begins in the first so many tokens.
+        skip_tokens: not where the text begins in the first so many tokens.
+        max_prob: only where the probability of the found text's first token was at most this.
+    """
+
+    def __init__(
+        self,
+        provider: BaseProvider,
+        find: str | Iterable[str],
+        replace: str,
+        max_replacements: float = math.inf,
+        max_new_tokens_for_replace: float = math.inf,
+        skip_tokens: int = 0,
+        max_prob: float = 1,
+    ) -> None:
+        texts = [find] if isinstance(find, str) else list(find)
+        if not texts or not all(isinstance(text, str) and text for text in texts):
+            raise InputError("find must be a text, or a list of texts, none of them empty")
+        if not isinstance(replace, str):
+            raise InputError(f"replace must be a text, not {replace!r}")
+        self._provider = provider
+        self._replace = replace
+        self._max_replacements = max_replacements
+        self._max_position = max_new_tokens_for_replace
+        self._skip_tokens = skip_tokens
+        self._max_prob = max_prob
+        self._special = _special_tokens(provider, texts)
+        self._matcher = TokenMatcher(provider.decode, texts, exact=True)
+        self.reset()
+
+    def reset(self) -> None:
+        self._matcher.reset()
+        self._probabilities: list[float] = []  # of each token, when it was drawn
+        self._forced: dict[int, int] = {}  # position -> token
+        self._banned: tuple[int, int] | None = None  # (position, token), where nothing is put in
+        self._replaced: list[int] = []  # where each replacement ends
+        self._found: tuple[int, str] | None = None  # first token, and its text before the match
+
+    def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
+        forced = self._forced.get(len(tokens))
+        if forced is not None:
+            return {forced: 1.0}
+        if self._banned is not None and self._banned[0] == len(tokens):
+            probs.pop(self._banned[1], None)
+        return probs
+
+    def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
+        matches = self._matcher.push(tokens[-1])
+        self._probabilities.append(probs[tokens[-1]])
+        self._found = None
+        last = len(tokens) - 1
+        if last in self._forced:
+            return
+        if tokens[-1] in self._special and self._wanted(last):
+            self._found = (last, "")
+            return
+        for match in matches:
+            if self._wanted(match.token):
+                self._found = (match.token, self._matcher.text_before(match.token, match.start))
+                return
+
+    def backtrack(self, tokens: list[int]) -> int:
+        if self._found is None:
+            return 0
+        position, before = self._found
+        banned = tokens[position]
+        put_in = self._provider.encode(before + self._replace) if before + self._replace else []
+        for offset, token in enumerate(put_in):
+            self._forced[position + offset] = token
+        self._replaced.append(position + len(put_in))
+        self._banned = None if put_in else (position, banned)
+        return TakeBack(len(tokens) - position, f"replaced by {self._replace!r}")
+
+    def on_rollback(self, tokens: list[int]) -> None:
+        length = len(tokens)
+        self._matcher.truncate(length)
+        del self._probabilities[length:]
+        # What was to be put in from here on stays; what an earlier rollback has overtaken goes.
+        if self._found is None and self._replaced and length < self._replaced[-1]:
+            self._forced = {at: token for at, token in self._forced.items() if at < length}
+        if self._banned is not None and self._banned[0] > length:
+            self._banned = None
+        self._found = None
+
+    def pending(self, tokens: list[int]) -> int:
+        if len(self._replaced) >= self._max_replacements:
+            return 0
+        length = len(tokens)
+        first = length - self._matcher.pending(length)
+        return length - first if self._wanted_at(first) else 0
+
+    def _wanted(self, position: int) -> bool:
+        """Whether a match that begins in this token is to be replaced."""
+        return (
+            len(self._replaced) < self._max_replacements
+            and self._wanted_at(position)
+            and self._probabilities[position] <= self._max_prob
+        )
+
+    def _wanted_at(self, position: int) -> bool:
+        put_in_until = max(self._replaced, default=0)
+        return self._skip_tokens <= position < self._max_position and position >= put_in_until
+
+
+def _special_tokens(provider: BaseProvider, texts: list[str]) -> frozenset[int]:
+    """Texts that are one token without a text of its own, such as an end-of-thought marker."""
+    encoded = [provider.encode(text) for text in texts]
+    return frozenset(e[0] for e in encoded if len(e) == 1 and provider.decode(e) == "")
