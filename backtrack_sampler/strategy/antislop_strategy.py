@@ -97,13 +97,16 @@ class AntiSlopStrategy(BaseStrategy):
         return self._matcher.pending(len(tokens))
 
     def _reject(self, matches: list[Match], tokens: list[int]) -> int:
-        """Ban the token in which the first match begins, unless it already counts as less likely."""
+        """Ban the token in which the first match begins, or make it less likely, and go back to it.
+
+        What was made less likely and was drawn again stands; what is banned never does.
+        """
         for match in matches:
-            culprit = tokens[match.token] if match.token < len(tokens) else None
-            factor = 1.0 - self._strengths[match.pattern]
-            if culprit is None or match.token < self._skip_tokens:
+            if match.token < self._skip_tokens:
                 continue
-            if factor < self._bans.factor(match.token, culprit):
+            culprit = tokens[match.token]
+            factor = 1.0 - self._strengths[match.pattern]
+            if factor == 0 or factor < self._bans.factor(match.token, culprit):
                 self._bans.add(match.token, culprit, factor)
                 found = self._matcher.text(match.start, match.end)
                 return TakeBack(len(tokens) - match.token, f"found {found!r}")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from ..bans import Bans
 from ..errors import InputError
-from ..matching import Match, TokenMatcher
+from ..matching import TokenMatcher
 from ..provider.base_provider import BaseProvider
 from .base_strategy import BaseStrategy, Candidates, TakeBack
 
@@ -63,74 +64,74 @@ class ReplaceStrategy(BaseStrategy):
         self._matcher.reset()
         self._probabilities: list[float] = []  # of each token, when it was drawn
         self._forced: dict[int, int] = {}  # position -> token
-        self._banned: tuple[int, int] | None = None  # (position, token), where nothing is put in
-        self._replaced: list[int] = []  # where each replacement ends
+        self._bans = Bans()  # where nothing is put in, the found text must not come again
+        self._replaced: list[tuple[int, int]] = []  # the positions that each replacement fills
         self._found: tuple[int, str] | None = None  # first token, and its text before the match
+        self._asked = False
 
     def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
         forced = self._forced.get(len(tokens))
         if forced is not None:
             return {forced: 1.0}
-        if self._banned is not None and self._banned[0] == len(tokens):
-            probs.pop(self._banned[1], None)
+        self._bans.apply_to_probs(probs, len(tokens))
         return probs
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         matches = self._matcher.push(tokens[-1])
         self._probabilities.append(probs[tokens[-1]])
-        self._found = None
         last = len(tokens) - 1
-        if last in self._forced:
-            return
+        self._found = None
         if tokens[-1] in self._special and self._wanted(last):
             self._found = (last, "")
-            return
         for match in matches:
-            if self._wanted(match.token):
-                self._found = (match.token, self._matcher.text_before(match.token, match.start))
-                return
+            if self._found is None and self._wanted(match.token):
+                before = self._matcher.text_before(match.token, match.start)
+                self._found = (match.token, before)
 
     def backtrack(self, tokens: list[int]) -> int:
         if self._found is None:
             return 0
         position, before = self._found
-        banned = tokens[position]
-        put_in = self._provider.encode(before + self._replace) if before + self._replace else []
+        text = before + self._replace
+        put_in = self._provider.encode(text) if text else []
         for offset, token in enumerate(put_in):
             self._forced[position + offset] = token
-        self._replaced.append(position + len(put_in))
-        self._banned = None if put_in else (position, banned)
+        if not put_in:
+            self._bans.add(position, tokens[position])
+        self._replaced.append((position, position + len(put_in)))
+        self._asked = True
         return TakeBack(len(tokens) - position, f"replaced by {self._replace!r}")
 
     def on_rollback(self, tokens: list[int]) -> None:
         length = len(tokens)
         self._matcher.truncate(length)
+        self._bans.truncate(length)
         del self._probabilities[length:]
-        # What was to be put in from here on stays; what an earlier rollback has overtaken goes.
-        if self._found is None and self._replaced and length < self._replaced[-1]:
+        if not self._asked:
+            # Somebody else went back: what was put in there, or was about to be, is void.
             self._forced = {at: token for at, token in self._forced.items() if at < length}
-        if self._banned is not None and self._banned[0] > length:
-            self._banned = None
+            self._replaced = [(at, end) for at, end in self._replaced if at < length]
+        self._asked = False
         self._found = None
 
     def pending(self, tokens: list[int]) -> int:
         if len(self._replaced) >= self._max_replacements:
             return 0
         length = len(tokens)
-        first = length - self._matcher.pending(length)
-        return length - first if self._wanted_at(first) else 0
+        held_from = max(length - self._matcher.pending(length), self._first_position())
+        return max(0, length - held_from) if held_from < self._max_position else 0
 
     def _wanted(self, position: int) -> bool:
         """Whether a match that begins in this token is to be replaced."""
         return (
             len(self._replaced) < self._max_replacements
-            and self._wanted_at(position)
+            and self._first_position() <= position < self._max_position
             and self._probabilities[position] <= self._max_prob
         )
 
-    def _wanted_at(self, position: int) -> bool:
-        put_in_until = max(self._replaced, default=0)
-        return self._skip_tokens <= position < self._max_position and position >= put_in_until
+    def _first_position(self) -> int:
+        """Matches that begin before this are left alone."""
+        return max(self._skip_tokens, self._replaced[-1][1] if self._replaced else 0)
 
 
 def _special_tokens(provider: BaseProvider, texts: list[str]) -> frozenset[int]:

@@ -1,0 +1,65 @@
+"""A sampler with an undo button: stream tokens from a language model, and take back what a strategy rejects.
+
+    from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, load_provider
+
+    provider = load_provider("model.gguf")
+    sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, ["tapestry of"]))
+    for text in sampler.stream_text("Once upon a time", max_new_tokens=100):
+        print(text, end="", flush=True)
+"""
+
+from .discovery import load_provider
+from .errors import (
+    BacktrackError,
+    ContextFullError,
+    ExhaustedError,
+    InputError,
+    MissingPackageError,
+    ModelError,
+    RollbackError,
+    StrategyError,
+)
+from .events import Drawn, Event, Finished, Released, Rollback
+from .provider.base_provider import BaseProvider
+from .sampler import BacktrackSampler
+from .session import Session, SessionOptions, Stats
+from .strategy.adaptive_temperature_strategy import AdaptiveTemperatureStrategy
+from .strategy.antislop_strategy import AntiSlopStrategy
+from .strategy.base_strategy import BaseStrategy, Candidates, TakeBack
+from .strategy.chain_strategy import ChainStrategy
+from .strategy.creative_writing_strategy import CreativeWritingStrategy
+from .strategy.debug_strategy import DebugStrategy
+from .strategy.human_guidance_strategy import HumanGuidanceStrategy
+from .strategy.replace_strategy import ReplaceStrategy
+
+__all__ = [
+    "AdaptiveTemperatureStrategy",
+    "AntiSlopStrategy",
+    "BacktrackError",
+    "BacktrackSampler",
+    "BaseProvider",
+    "BaseStrategy",
+    "Candidates",
+    "ChainStrategy",
+    "ContextFullError",
+    "CreativeWritingStrategy",
+    "DebugStrategy",
+    "Drawn",
+    "Event",
+    "ExhaustedError",
+    "Finished",
+    "HumanGuidanceStrategy",
+    "InputError",
+    "MissingPackageError",
+    "ModelError",
+    "Released",
+    "ReplaceStrategy",
+    "Rollback",
+    "RollbackError",
+    "Session",
+    "SessionOptions",
+    "Stats",
+    "StrategyError",
+    "TakeBack",
+    "load_provider",
+]

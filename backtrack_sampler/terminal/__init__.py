@@ -1,0 +1,1 @@
+"""What people see in a terminal: text that is typed and erased, and the guidance screen."""
