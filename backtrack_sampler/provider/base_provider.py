@@ -9,12 +9,12 @@ tokens, and there is no second copy of the truth that could drift.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
 
-__all__ = ["BaseProvider"]
+__all__ = ["BaseProvider", "least_missed"]
 
 
 class BaseProvider(ABC):
@@ -187,3 +187,17 @@ def _common_prefix(a: list[int], b: list[int]) -> int:
         else:
             high = middle
     return low
+
+
+def least_missed(lengths: Collection[int], end: int) -> int:
+    """Of saved states at some lengths, the one to drop: the rest stay dense near the end, sparse far back.
+
+    Going back far is rare and may cost a longer replay: the hole that a state would leave counts
+    in proportion to its distance from `end`.
+    """
+    ordered = [0, *sorted(lengths), end]
+    holes = {
+        here: (after - before) / (end - here + 1)
+        for before, here, after in zip(ordered, ordered[1:], ordered[2:], strict=False)
+    }
+    return min(holes, key=holes.__getitem__)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingPackageError, ModelError
-from .base_provider import BaseProvider
+from .base_provider import BaseProvider, least_missed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,8 @@ __all__ = ["LlamacppProvider"]
 _PROMPT = 16  # evaluating so many tokens at once is a prompt, worth saving
 _WORTH_A_RESTORE = 32  # a saved state must spare so many tokens to be restored where dropping would do
 _INTERVAL_RECURRENT = 16  # tokens between saved states where nothing can be dropped
-_INTERVAL_SLIDING = 128  # ... and where most of the time it can
+_INTERVAL_SLIDING = 64  # ... and where most of the time it can
+_REPLAY_SINGLY = 64  # after restoring a state, replay up to so many tokens one at a time
 
 
 class LlamacppProvider(BaseProvider):
@@ -179,22 +180,33 @@ class LlamacppProvider(BaseProvider):
 
     def _keep(self, length: int, tokens: list[int]) -> int:
         droppable = self._drop_is_right(length)
-        if not droppable or len(tokens) - length > _WORTH_A_RESTORE:
+        if droppable and len(tokens) - length > _WORTH_A_RESTORE:
             saved = self._states.longest(tokens)
-            least = length + _WORTH_A_RESTORE if droppable else 0
-            if saved is not None and len(saved.tokens) > least:
-                self._restore(saved)
-                return len(saved.tokens)
+            if saved is not None and len(saved.tokens) > length + _WORTH_A_RESTORE:
+                return self._restore(saved)
         memory = self._api.llama_get_memory(self._llm.ctx)
         if droppable and self._api.llama_memory_seq_rm(memory, 0, length, -1):
             return length
-        if droppable:  # it looked possible, and the memory refused: recurrent or hybrid
-            saved = self._states.longest(tokens)
-            if saved is not None:
-                self._restore(saved)
-                return len(saved.tokens)
-        self._api.llama_memory_clear(memory, True)
-        return 0
+        # It has slid, or (recurrent, hybrid) it refuses: a saved state, and the rest replayed.
+        saved = self._states.longest(tokens)
+        if saved is None:
+            self._api.llama_memory_clear(memory, True)
+            return 0
+        return self._replay(tokens, self._restore(saved), length)
+
+    def _replay(self, tokens: list[int], start: int, end: int) -> int:
+        """Evaluate again what was evaluated before, token by token where it is little.
+
+        One at a time gives the very logits of the first time; llama.cpp's quantised kernels give
+        slightly different ones for several tokens at once.
+        """
+        if not 0 < end - start <= _REPLAY_SINGLY:
+            return start
+        for position in range(start, end):
+            self._evaluate(tokens[position : position + 1], position)
+        self.forward_passes += end - start
+        self.evaluated_tokens += end - start
+        return end
 
     def _drop_is_right(self, length: int) -> bool:
         """Whether dropping everything after `length` leaves what that prefix needs.
@@ -223,7 +235,7 @@ class LlamacppProvider(BaseProvider):
         context = self._llm.ctx
         size = self._api.llama_state_seq_get_size(context, 0)
         logits = self._recent[len(self._evaluated)]
-        if not self._states.make_room(size + logits.nbytes):
+        if not self._states.make_room(size + logits.nbytes, self._evaluated):
             return
         data = np.empty(size, dtype=np.uint8)
         pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
@@ -231,7 +243,8 @@ class LlamacppProvider(BaseProvider):
         if written:
             self._states.add(_SavedState(self._evaluated[:], data[:written], logits, prompt))
 
-    def _restore(self, saved: _SavedState) -> None:
+    def _restore(self, saved: _SavedState) -> int:
+        """Put a saved state back; returns its length."""
         api, llm = self._api, self._llm
         api.llama_memory_clear(api.llama_get_memory(llm.ctx), True)
         pointer = saved.data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
@@ -244,6 +257,7 @@ class LlamacppProvider(BaseProvider):
         self._written[:length] = saved.tokens
         self._last_saved = length
         self._recent[length] = saved.logits
+        return length
 
     def _notice_changes(self) -> None:
         length = len(self._evaluated)
@@ -308,15 +322,23 @@ class _SavedStates:
             self._cache.cache_state.move_to_end(best.key)
         return best
 
-    def make_room(self, size: int) -> bool:
-        """Drop old states until `size` bytes fit; checkpoints go before prompts. False if they never can."""
+    def make_room(self, size: int, tokens: list[int]) -> bool:
+        """Drop states until `size` bytes fit. False if they never can.
+
+        Checkpoints of other texts go first, then those of this one (`tokens`) that leave the
+        smallest hole, then the prompt that was used longest ago.
+        """
         cache = self._cache
         if size > cache.capacity_bytes:
             return False
         while cache.cache_size + size > cache.capacity_bytes:
-            checkpoint = next((state for state in self._own() if not state.prompt), None)
-            if checkpoint is not None:
-                self.remove(checkpoint)
+            checkpoints = [state for state in self._own() if not state.prompt]
+            own = [s for s in checkpoints if s.tokens == tokens[: len(s.tokens)]]
+            if len(own) < len(checkpoints):
+                self.remove(next(state for state in checkpoints if state not in own))
+            elif own:
+                lengths = [len(state.tokens) for state in own]
+                self.remove(own[lengths.index(least_missed(lengths, len(tokens)))])
             else:
                 cache.cache_state.popitem(last=False)
         return True

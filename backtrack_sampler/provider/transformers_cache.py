@@ -20,6 +20,8 @@ from transformers.cache_utils import (
     DynamicSlidingWindowLayer,
 )
 
+from .base_provider import least_missed
+
 __all__ = ["RollbackCache"]
 
 _SLACK = 256  # a sliding window keeps so many tokens beyond the window to go back to
@@ -42,6 +44,11 @@ class RollbackCache:
             if type(layer) is DynamicSlidingWindowLayer:
                 layer.activate_past_recording()
 
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether any layer has a state that cannot be shortened."""
+        return not all(_croppable(layer) for layer in self.cache.layers)
+
     def advanced(self, length: int) -> None:
         """The model has filled it up to `length` tokens."""
         self.length = length
@@ -53,11 +60,14 @@ class RollbackCache:
                 others[index] = copy.deepcopy(layer)
         if others:
             self._saved[length] = others
-            self._thin()
+            if len(self._saved) > _MAX_SAVED:
+                del self._saved[least_missed(self._saved, length)]
 
     def shorten(self, length: int) -> int:
         """Go back to `length` tokens, or where that is not possible to fewer; returns how many."""
         reachable = self._reachable(length)
+        if reachable == 0:
+            return 0  # nothing is left that could be used: the caller begins again with a new one
         for index, layer in enumerate(self.cache.layers):
             if type(layer) is DynamicSlidingWindowLayer:
                 remove = self.length - reachable
@@ -80,7 +90,7 @@ class RollbackCache:
                 oldest = self.length - layer.keys.shape[-2]
                 if oldest > max(0, length - layer.sliding_window + 1):
                     return 0
-        if all(_croppable(layer) for layer in self.cache.layers):
+        if not self.is_recurrent:
             return length
         return max((n for n in self._saved if n <= length), default=0)
 
@@ -90,13 +100,6 @@ class RollbackCache:
         if layer.is_initialized and layer.keys.shape[-2] > keep + _SLACK:
             layer.keys = layer.keys[:, :, -keep:].clone()
             layer.values = layer.values[:, :, -keep:].clone()
-
-    def _thin(self) -> None:
-        """Dense near the end, sparse further back, and always the first: every second old one goes."""
-        if len(self._saved) > _MAX_SAVED:
-            old = sorted(self._saved)[: _MAX_SAVED // 2]
-            for length in old[1::2]:
-                del self._saved[length]
 
 
 def _croppable(layer: Any) -> bool:

