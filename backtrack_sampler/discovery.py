@@ -41,7 +41,7 @@ def find_strategy(name: str) -> type[Any]:
     Raises:
         InputError: there is none, or the file cannot be used.
     """
-    path, _, class_name = name.partition(":")
+    path, _, class_name = (name, "", "") if name.endswith(".py") else name.rpartition(":")
     if path.endswith(".py"):
         return _class_in(_load_file(Path(path)), class_name, path)
     plain = name.replace("-", "_")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+import io
+import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from ..discovery import find_strategy, load_provider, strategy_names
 from ..errors import BacktrackError, InputError
@@ -15,7 +20,8 @@ from ..sampler import BacktrackSampler
 from ..session import SessionOptions, Stats
 from ..strategy.base_strategy import BaseStrategy
 from ..strategy.chain_strategy import ChainStrategy
-from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
+from ..strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
+from ..terminal.guidance_screen import check_terminal
 from ..terminal.live_text import LiveText
 from .strategy_spec import StrategySpec, parameters, parse_spec
 
@@ -25,10 +31,12 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0, 2 for bad input, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a model writes what not every terminal can show
     try:
         return int(options.run(options))
     except BacktrackError as error:
-        print(f"backtrack-sampler: {error}", file=sys.stderr)
+        print("backtrack-sampler:", *str(error).split(), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)
@@ -39,8 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"backtrack-sampler: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="backtrack-sampler", description="A sampler with an undo button."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -112,11 +127,12 @@ def _generate(options: argparse.Namespace) -> int:
     sampling, specs, prompt = _sampling(options), [parse_spec(s) for s in options.strategy], _prompt(options)
     provider = _provider(options)
     sampler = BacktrackSampler(provider, _strategy(specs, provider))
+    full = _full_prompt(options, provider, prompt)
     live = None
     if options.show_rollbacks and sys.stdout.isatty():
-        live = LiveText(sys.stdout, provider.decode)
+        live = LiveText(sys.stdout, provider.decode, full)
     try:
-        _write(sampler, _full_prompt(options, provider, prompt), sampling, live, sys.stdout)
+        _write(sampler, full, sampling, live, sys.stdout)
     finally:
         _report(options, sampler.stats)
     return 0
@@ -124,31 +140,42 @@ def _generate(options: argparse.Namespace) -> int:
 
 def _guide(options: argparse.Namespace) -> int:
     sampling, prompt = _sampling(options), _prompt(options)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError("guide needs a terminal: run it in one, without a pipe")
-    # Checks its parameters before the model is loaded.
-    HumanGuidanceStrategy(_Endless(), options.choices, options.min_autopass)
+    check_choices(options.choices, options.min_autopass)
+    check_terminal()
     provider = _provider(options)
     strategy = HumanGuidanceStrategy(provider, options.choices, options.min_autopass, prompt=prompt)
     sampler = BacktrackSampler(provider, strategy)
     full = _full_prompt(options, provider, prompt)
+    no_limit = {"max_retries": sys.maxsize, "max_discarded": sys.maxsize}  # a person decides when to stop
+    parts: list[str] = []
     try:
-        text = sampler.generate_text(full, **sampling)
+        for text in sampler.stream_text(full, **sampling, **no_limit):
+            parts.append(text)
     finally:
         strategy.reset()  # whatever happened, the terminal is itself again before anything is said
-    print(prompt + text if not options.chat else text)
-    _report(options, sampler.stats)
+        if sampler.stats.finish_reason:
+            print("" if options.chat else prompt, *parts, sep="")
+        _report(options, sampler.stats)
     return 0
 
 
 def _strategies(_: argparse.Namespace) -> int:
-    for name in strategy_names():
-        cls = find_strategy(name)
+    columns = min(100, shutil.get_terminal_size().columns)
+    classes = {name.replace("_", "-"): find_strategy(name) for name in strategy_names()}
+    # Only for Python: on the command line, --strategy is repeated instead.
+    shown = {name: cls for name, cls in classes.items() if cls is not ChainStrategy}
+    indent = " " * (2 + max(map(len, shown)))
+    for name, cls in shown.items():
         summary = (cls.__doc__ or "").strip().split("\n")[0]
-        print(f"{name.replace('_', '-')}: {summary}")
-        for key, parameter in parameters(cls).items():
-            needed = parameter.default is parameter.empty
-            print(f"    {key}" + (" (needed)" if needed else f" = {_shown(parameter.default)}"))
+        values = [f"{key}={_default(p.default)}" for key, p in parameters(cls).items()]
+        first = f"{name:{len(indent)}}"
+        print(textwrap.fill(summary, columns, initial_indent=first, subsequent_indent=indent))
+        if values:
+            text = textwrap.wrap(
+                ", ".join(values), columns, initial_indent=indent, subsequent_indent=indent,
+                break_on_hyphens=False,
+            )  # fmt: skip
+            print("\n".join(text))
     return 0
 
 
@@ -158,16 +185,24 @@ def _strategies(_: argparse.Namespace) -> int:
 def _sampling(options: argparse.Namespace) -> dict[str, Any]:
     names = ("max_new_tokens", "max_length", "temperature", "top_k", "top_p", "min_p", "stop", "seed", "on_exhausted")
     sampling = {name: getattr(options, name) for name in names}
+    if options.max_length is not None and options.max_length < 1:
+        raise InputError(f"max_length must be at least 1, not {options.max_length}")
     SessionOptions(**{k: v for k, v in sampling.items() if k != "max_length"})  # raises now, not after loading
     return sampling
 
 
 def _prompt(options: argparse.Namespace) -> str:
-    text: str = sys.stdin.read() if options.prompt == "-" else options.prompt
-    if not text.strip():
-        raise InputError("the prompt is empty: give the model at least one word to go on from")
     if options.system is not None and not options.chat:
         raise InputError("--system needs --chat")
+    try:
+        # echo and most editors end the last line; that is not meant as part of the text.
+        text: str = sys.stdin.read().removesuffix("\n") if options.prompt == "-" else options.prompt
+        for given in (text, options.system or ""):
+            given.encode()
+    except UnicodeError as error:
+        raise InputError("the prompt is not valid text in this terminal's encoding: use UTF-8") from error
+    if not text.strip():
+        raise InputError("the prompt is empty: give the model at least one word to go on from")
     return text
 
 
@@ -216,14 +251,17 @@ def _write(
     out: TextIO,
 ) -> None:
     """Stream the text; end the line however it ends."""
+    stream = sampler.stream_text(prompt, on_event=live, **sampling)
+    parts: list[str] = []
     try:
-        for text in sampler.stream_text(prompt, on_event=live, **sampling):
+        for text in stream:
+            parts.append(text)
             if live is None:
                 out.write(text)
                 out.flush()
-        if live is not None:
-            live.finish()
     finally:
+        if live is not None:
+            live.finish("".join(parts))
         out.write("\n")
         out.flush()
 
@@ -239,27 +277,8 @@ def _report(options: argparse.Namespace, stats: Stats) -> None:
         )
 
 
-def _shown(default: Any) -> str:
-    text = repr(default)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-class _Endless(BaseProvider):
-    """Stands in for a model while parameters are checked."""
-
-    eos_token_ids = frozenset([0])
-
-    def __init__(self) -> None:
-        pass
-
-    def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
-        return []
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return ""
-
-    def _evaluate(self, tokens: list[int], start: int) -> Any:
-        raise NotImplementedError
-
-    def _keep(self, length: int, tokens: list[int]) -> int:
-        raise NotImplementedError
+def _default(value: Any) -> str:
+    """As it is written on a command line; "..." where something must be given."""
+    if value is inspect.Parameter.empty:
+        return "..."
+    return json.dumps(value, default=repr)

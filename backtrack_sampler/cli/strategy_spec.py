@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..discovery import find_strategy
-from ..errors import InputError
+from ..errors import BacktrackError, InputError
 from ..provider.base_provider import BaseProvider
 
 __all__ = ["StrategySpec", "parameters", "parse_spec"]
@@ -23,9 +23,16 @@ class StrategySpec(NamedTuple):
 
     def build(self, provider: BaseProvider) -> Any:
         """Make the strategy for a loaded model."""
-        if "provider" in inspect.signature(self.cls).parameters:
-            return self.cls(provider, **self.arguments)
-        return self.cls(**self.arguments)
+        wanted = "provider" in inspect.signature(self.cls).parameters
+        model = {"provider": provider} if wanted else {}
+        try:
+            return self.cls(**model, **self.arguments)
+        except BacktrackError:
+            raise
+        except Exception as error:  # a constructor may be anybody's, and a value anything
+            raise InputError(
+                f"{self.cls.__name__} does not take these values ({type(error).__name__}: {error})"
+            ) from error
 
 
 def parse_spec(text: str) -> StrategySpec:
@@ -39,13 +46,7 @@ def parse_spec(text: str) -> StrategySpec:
     """
     name, rest = _split_name(text)
     cls = find_strategy(name)
-    arguments: dict[str, Any] = {}
-    for pair in _split_pairs(rest):
-        key, equals, value = pair.partition("=")
-        key = key.strip().replace("-", "_")
-        if not equals:
-            raise InputError(f"strategy {name}: write {pair!r} as key=value")
-        arguments[key] = _value(value)
+    arguments = _arguments(name, rest)
     known = parameters(cls)
     for key in arguments:
         if key not in known:
@@ -64,41 +65,56 @@ def parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
     return {k: p for k, p in signature.items() if k not in hidden and p.kind not in kinds}
 
 
+#: A file may follow a drive letter, and a class the file; a class is not followed by "=".
+_SPEC = re.compile(
+    r"(?P<name>([A-Za-z]:(?=[\\/]))?[^:]*\.py(:\w+(?![\w-]*=))?|[^:]*)(:(?P<rest>.*))?", re.DOTALL
+)
+
+
 def _split_name(text: str) -> tuple[str, str]:
-    """NAME and arguments; a class after a file belongs to the name, a drive letter does too."""
-    match = re.match(r"(?P<name>.*?\.py(:\w+(?![\w-]*=))?|[^:]*)(:(?P<rest>.*))?$", text, re.DOTALL)
-    if match is None:
+    """NAME or FILE.py or FILE.py:Class, and the arguments after it."""
+    match = _SPEC.fullmatch(text)
+    if match is None or not match["name"]:
         raise InputError(f"write a strategy as NAME:key=value,..., not {text!r}")
     return match["name"], match["rest"] or ""
 
 
-def _split_pairs(text: str) -> list[str]:
-    """Split at commas that are not inside brackets or double quotes."""
-    pairs, depth, quoted, start = [], 0, False, 0
-    for index, character in enumerate(text):
-        if character == '"' and text[index - 1 : index] != "\\":
-            quoted = not quoted
-        elif not quoted:
-            depth += (character in "[{") - (character in "]}")
-            if character == "," and depth == 0:
-                pairs.append(text[start:index])
-                start = index + 1
-    pairs.append(text[start:])
-    return [pair for pair in pairs if pair.strip()]
+def _arguments(name: str, text: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    while text.strip(" ,"):
+        key, equals, text = text.lstrip(" ,").partition("=")
+        if not equals or "," in key:
+            raise InputError(f"strategy {name}: write {key!r} as key=value")
+        key = key.strip().replace("-", "_")
+        if key in arguments:
+            raise InputError(f"strategy {name}: {key} is given twice")
+        arguments[key], text = _value(f"strategy {name}: {key}", text)
+    return arguments
 
 
-def _value(text: str) -> Any:
-    if text.startswith("@"):
-        return _file(Path(text[1:]))
+def _value(what: str, text: str) -> tuple[Any, str]:
+    """The value at the beginning of `text`, and what follows its comma."""
+    if text.startswith(("[", "{", '"')):  # such a value may have commas in it
+        try:
+            value, end = json.JSONDecoder().raw_decode(text)
+        except ValueError as error:
+            raise InputError(f"{what} is not JSON ({error}): quote it for the shell") from error
+        after = text[end:].lstrip()
+        if after and not after.startswith(","):
+            raise InputError(f"{what} goes on after its end, with {after!r}: quote it for the shell")
+        return value, after[1:]
+    plain, _, rest = text.partition(",")
+    if plain.startswith("@"):
+        return _file(Path(plain[1:])), rest
     try:
-        return json.loads(text)
+        return json.loads(plain), rest
     except ValueError:
-        return text.split("|") if "|" in text else text
+        return plain.split("|") if "|" in plain else plain, rest
 
 
 def _file(path: Path) -> Any:
     try:
-        content = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     if path.suffix == ".json":

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ..errors import InputError
 from .detokenizer import Decode, Detokenizer
 from .phrases import PhraseAutomaton, exact as identical, folded, unfolded
 from .regexes import RegexAutomaton, Threads
@@ -71,9 +72,10 @@ class TokenMatcher:
         whole_words: bool = False,
     ) -> None:
         self._fold = identical if exact else folded if ignore_case else unfolded
-        self._phrases = PhraseAutomaton(
-            "".join(self._fold[character] for character in phrase) for phrase in phrases
-        )
+        texts = ["".join(self._fold[character] for character in phrase) for phrase in phrases]
+        if "" in texts:
+            raise InputError("an empty phrase would match everywhere: leave it out")
+        self._phrases = PhraseAutomaton(texts)
         patterns = list(regexes)
         self._regexes = RegexAutomaton(patterns, ignore_case=ignore_case) if patterns else None
         self._whole_words = whole_words

@@ -67,7 +67,7 @@ class LlamacppProvider(BaseProvider):
         self._pieces: dict[int, bytes] = {}
         self._piece_buffer = ctypes.create_string_buffer(1024)
         self._written = np.full(llm.n_ctx(), -1, dtype=np.intc)  # what we evaluated, to compare with
-        self._window = self._sliding_window()
+        self._window = int(self._api.llama_model_n_swa(llm.model))  # 0: no sliding window
         self._interval = self._checkpoint_interval()
         self._last_saved = 0
         super().__init__(remember)
@@ -212,6 +212,7 @@ class LlamacppProvider(BaseProvider):
         """Whether dropping everything after `length` leaves what that prefix needs.
 
         A sliding-window memory says yes to any removal, and then lacks what had slid out of it.
+        That holds for the full-size one too after a state was restored, which has only the window.
         """
         if length == 0:
             return False
@@ -252,6 +253,7 @@ class LlamacppProvider(BaseProvider):
             self._states.remove(saved)
             raise ModelError("llama.cpp could not restore a saved state: call reset() and try again")
         length = len(saved.tokens)
+        llm.reset()  # whoever uses it directly next must evaluate before it samples
         llm.n_tokens = length
         llm.input_ids[:length] = saved.tokens
         self._written[:length] = saved.tokens
@@ -267,19 +269,14 @@ class LlamacppProvider(BaseProvider):
 
     def reset(self) -> None:
         super().reset()
-        self._llm.n_tokens = 0
-
-    def _sliding_window(self) -> int:
-        """Tokens in the sliding window where the memory forgets what slid out of it, else 0."""
-        if self._llm.context_params.swa_full:
-            return 0
-        return int(self._api.llama_model_n_swa(self._llm.model))
+        self._llm.reset()
 
     def _checkpoint_interval(self) -> int:
         model = self._llm.model
         if self._api.llama_model_is_recurrent(model) or self._api.llama_model_is_hybrid(model):
             return _INTERVAL_RECURRENT
-        return _INTERVAL_SLIDING if self._window else 0
+        slides = self._window and not self._llm.context_params.swa_full
+        return _INTERVAL_SLIDING if slides else 0
 
 
 class _SavedState:

@@ -10,9 +10,10 @@ from ..provider.base_provider import BaseProvider
 from ..terminal.guidance_screen import BACK, QUIT, CursesScreen, Menu
 from .base_strategy import BaseStrategy, Candidates, TakeBack
 
-__all__ = ["HumanGuidanceStrategy"]
+__all__ = ["HumanGuidanceStrategy", "check_choices"]
 
 _CONTEXT = 4  # tokens before an option that its text may depend on
+_INCOMPLETE = "\ufffd"  # what a part of a character decodes to; an option may complete it
 
 
 class Screen(Protocol):
@@ -23,10 +24,20 @@ class Screen(Protocol):
     def close(self) -> None: ...
 
 
-class HumanGuidanceStrategy(BaseStrategy):
-    """Shows the most probable tokens on a screen and lets a person choose, or go back any number of steps.
+def check_choices(top_k: int, min_autopass: float) -> None:
+    """Raise InputError where these parameters of `HumanGuidanceStrategy` make no sense."""
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        raise InputError(f"top_k, the number of choices, must be at least 1, not {top_k!r}")
+    if not isinstance(min_autopass, (int, float)) or not 0 <= min_autopass <= 1:
+        raise InputError(f"min_autopass must be between 0 and 1, not {min_autopass!r}")
 
-    Nothing is streamed before the person ends the text, because all of it can be taken back.
+
+class HumanGuidanceStrategy(BaseStrategy):
+    """Lets a person choose each token on a screen, and go back any number of steps.
+
+    Nothing is streamed before the person ends the text, because all of it can be taken back. The
+    session counts steps back as rollbacks: with `max_retries` and `max_discarded` as they are, about
+    100 steps back to the same place, or 500 in all, end the stream.
 
     Args:
         provider: for its `decode` and end tokens.
@@ -46,14 +57,11 @@ class HumanGuidanceStrategy(BaseStrategy):
         screen: Screen | None = None,
         prompt: str = "",
     ) -> None:
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-            raise InputError(f"top_k must be at least 1, not {top_k!r}")
-        if not 0 <= min_autopass <= 1:
-            raise InputError(f"min_autopass must be between 0 and 1, not {min_autopass}")
+        check_choices(top_k, min_autopass)
         if not provider.eos_token_ids:
             raise InputError("human guidance needs a model with an end token, to end the text")
         self._decode = provider.decode
-        self._end = provider.get_eos_token_id()
+        self._eos = provider.eos_token_ids
         self._top_k = top_k
         self._min_autopass = min_autopass
         self._screen = CursesScreen() if screen is None else screen
@@ -70,6 +78,8 @@ class HumanGuidanceStrategy(BaseStrategy):
         self._clear()
 
     def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
+        if self._quit:  # another strategy took the end back
+            return self._the_end()
         best = list(islice(probs, self._top_k))
         if probs[best[0]] >= self._min_autopass:
             return {best[0]: 1.0}
@@ -77,7 +87,7 @@ class HumanGuidanceStrategy(BaseStrategy):
         choice = self._ask(tokens, options)
         if choice == QUIT:
             self._quit = True
-            return {self._end: 1.0}
+            return self._the_end()
         if self._go_back_to is not None:
             return {best[0]: 1.0}  # any token: it is taken back with the rest
         self._asked.append(len(tokens))
@@ -89,11 +99,10 @@ class HumanGuidanceStrategy(BaseStrategy):
         return TakeBack(len(tokens) - self._go_back_to, "a person went back")
 
     def at_end(self, tokens: list[int]) -> int:
-        if self._quit:
-            return 0
-        ending = tokens[-1:] == [self._end]
-        if self._ask(tokens[:-1] if ending else tokens, []) == BACK:
+        ending = tokens[-1:] and tokens[-1] in self._eos
+        if not self._quit and self._ask(tokens[:-1] if ending else tokens, []) == BACK:
             return self.backtrack(tokens)
+        self._screen.close()  # before the text is streamed to the same terminal
         return 0
 
     def on_rollback(self, tokens: list[int]) -> None:
@@ -113,6 +122,12 @@ class HumanGuidanceStrategy(BaseStrategy):
                 self._go_back_to = self._asked[-1]
                 return BACK
 
+    def _the_end(self) -> Candidates:
+        return {min(self._eos): 1.0}
+
     def _text_of(self, token: int, tokens: list[int]) -> str:
+        if token in self._eos:
+            return ""
         before = tokens[-_CONTEXT:]
-        return self._decode([*before, token])[len(self._decode(before)) :]
+        known = self._decode(before).rstrip(_INCOMPLETE)
+        return self._decode([*before, token])[len(known) :] or f"(token {token})"

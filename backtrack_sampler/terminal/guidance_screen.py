@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 from ..errors import InputError, MissingPackageError
 from .layout import clip, printable, width, wrap
 
-__all__ = ["BACK", "QUIT", "CursesScreen", "Menu", "Span", "lay_out"]
+__all__ = ["BACK", "QUIT", "CursesScreen", "Menu", "Span", "check_terminal", "lay_out"]
 
 #: What `choose` returns besides an index.
 BACK = -1
 QUIT = -2
 
-_KEYS = "\u2191\u2193 or 1-9 choose   Enter take   \u2190 back   q end"
-_KEYS_AT_END = "Enter keep the text   \u2190 back   q end"
-
+_USUAL_WIDTH = 12  # of an option: so that the probabilities seldom move
+_DIGITS = list("123456789")
+#: Arrow keys of terminals that do not switch to the form that curses asks for.
+_SEQUENCES = {"[A": "up", "[B": "down", "[C": "right", "[D": "left"}
+_SEQUENCES |= {"OA": "up", "OB": "down", "OC": "right", "OD": "left"}
 
 class Menu(NamedTuple):
     """What a person is asked.
@@ -25,7 +27,8 @@ class Menu(NamedTuple):
     Attributes:
         prompt: text before the continuation.
         text: the continuation so far.
-        options: (text, probability) of each token to choose from; none at the end of the stream.
+        options: (text, probability) of each token to choose from, "" for the end of the text; none
+            at the end of the stream.
     """
 
     prompt: str
@@ -45,62 +48,100 @@ class Span(NamedTuple):
 def lay_out(menu: Menu, chosen: int, rows: int, columns: int) -> list[Span]:
     """What to write where, for any size of terminal, down to a single cell.
 
-    The text takes what the options leave, its end always in view. Where not even the options fit,
-    those around the chosen one are shown.
+    The text stands at the top, its end always in view and followed by the chosen option; the
+    options below it; the keys in the last row. What does not fit goes in this order: the keys, the
+    beginning of the text, the options far from the chosen one, the text.
     """
-    spans: list[Span] = []
     usable = columns - 1  # writing the last cell of a screen scrolls it
     if rows < 1 or usable < 1:
-        return spans
+        return []
     footer = rows >= 4
     room = rows - footer
-    count = min(len(menu.options), max(1, room - 1)) if menu.options else 0
+    count = min(len(menu.options), max(1, room - 1))
     first = min(max(0, chosen - count // 2), len(menu.options) - count)
-    text_rows = room - count - (1 if room - count >= 3 else 0)
-    if text_rows > 0:
-        prompt = printable(menu.prompt, keep="\n")
-        text = printable(menu.text, keep="\n")
-        lines = wrap(prompt + text, usable)
-        spans += _text_spans(lines, len(prompt), text_rows, usable)
-    top = room - count
-    for row, index in enumerate(range(first, first + count)):
-        style = "chosen" if index == chosen else ""
-        spans.append(Span(top + row, 0, _option(menu, index, usable), style))
-    if footer:
-        keys = _KEYS if menu.options else _KEYS_AT_END
-        spans.append(Span(rows - 1, 0, clip(keys, usable), "dim"))
+    gap = 1 if room - count >= 3 else 0
+    text = _text_spans(menu, chosen, room - count - gap, usable)
+    top = 1 + text[-1].row + gap if text else 0
+    options = _option_spans(menu, range(first, first + count), chosen, top, usable)
+    keys = [Span(rows - 1, 0, clip(_keys(menu), usable), "dim")] if footer else []
+    return [span for span in text + options + keys if span.text]
+
+
+def _keys(menu: Menu) -> str:
+    if not menu.options:
+        return "the text ends here:   Enter keep it   \u2190 back   q end"
+    count = min(9, len(menu.options))
+    return f"\u2191\u2193 or 1-{count} choose   Enter take   \u2190 back   q end"
+
+
+def _text_spans(menu: Menu, chosen: int, rows: int, columns: int) -> list[Span]:
+    """The last lines of the prompt (dim) and the continuation (bold), and the chosen option where it fits."""
+    prompt = printable(menu.prompt, keep="\n")
+    lines = wrap(prompt + printable(menu.text, keep="\n"), columns)
+    lines = lines[max(0, len(lines) - rows) :]
+    spans = []
+    column = 0
+    for row, (start, text) in enumerate(lines):
+        dim = text[: max(0, len(prompt) - start)]
+        column = sum(map(width, dim))
+        bold = clip(text[len(dim) :], columns - column)
+        spans += [Span(row, 0, clip(dim, columns), "dim"), Span(row, column, bold, "bold")]
+        column += sum(map(width, bold))
+    option = printable(menu.options[chosen][0]) if menu.options else ""
+    if lines and column + sum(map(width, option)) <= columns:  # wrapping it would move the text about
+        spans.append(Span(len(lines) - 1, column, option, "chosen"))
     return spans
 
 
-def _text_spans(lines: list[str], prompt: int, rows: int, columns: int) -> list[Span]:
-    """The last lines; the prompt dim, the continuation bold."""
+def _option_spans(menu: Menu, shown: range, chosen: int, top: int, columns: int) -> list[Span]:
+    """One row for each option: number, text, probability, and a bar where there is room."""
+    texts = {index: _option_text(menu.options[index][0]) for index in shown}
+    widths = {index: sum(map(width, text)) for index, text in texts.items()}
+    digits = len(str(len(menu.options)))
+    least = digits + 2 + 8  # number and probability, with the spaces between
+    pad = max(0, min(max(_USUAL_WIDTH, *widths.values()), columns - least)) if widths else 0
     spans = []
-    position = 0
-    skip = max(0, len(lines) - rows)
-    for index, line in enumerate(lines):
-        # Wrapping drops spaces at the ends of lines, so this is where the prompt ends give or take those.
-        dim = line[: max(0, prompt - position)]
-        position += len(line) + 1
-        if index < skip:
-            continue
-        line = clip(line, columns)
-        spans.append(Span(index - skip, 0, line[: len(dim)], "dim"))
-        start = sum(map(width, line[: len(dim)]))
-        spans.append(Span(index - skip, start, line[len(dim) :], "bold"))
-    return [span for span in spans if span.text]
+    for row, index in enumerate(shown, top):
+        probability = menu.options[index][1]
+        line = f"{index + 1:>{digits}} {texts[index]}{' ' * (pad - widths[index])}  {probability:6.1%}"
+        spans.append(Span(row, 0, clip(line, columns), "chosen" if index == chosen else ""))
+        bar_at = least + pad + 1
+        length = min(round(probability * 20), columns - bar_at)
+        if widths[index] <= pad and columns - bar_at >= 20:
+            spans.append(Span(row, bar_at, "\u2588" * length, ""))
+    return spans
 
 
-def _option(menu: Menu, index: int, columns: int) -> str:
-    text, probability = menu.options[index]
-    label = f"{index + 1} {probability:6.1%} "
-    shown = "\u00b7" + printable(text[1:]) if text.startswith(" ") else printable(text)
-    line = clip(label + (shown or "(end)"), columns)
-    bar = round(probability * 20)
-    free = columns - sum(map(width, line)) - 2
-    if free >= 20 and columns >= 50:
-        at = max(36, sum(map(width, line)) + 2)
-        line += " " * (at - sum(map(width, line))) + "\u2588" * min(bar, columns - at)
-    return line
+def _option_text(text: str) -> str:
+    """With the spaces at its ends made visible."""
+    start = len(text) - len(text.lstrip(" "))
+    end = max(start, len(text.rstrip(" ")))
+    shown = "\u00b7" * start + printable(text[start:end]) + "\u00b7" * (len(text) - end)
+    return shown or "(end)"
+
+
+def check_terminal() -> None:
+    """Raise where no screen can be shown.
+
+    Raises:
+        InputError: there is no terminal, or none that can move its cursor.
+        MissingPackageError: Python has no curses (Windows).
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InputError("human guidance needs a terminal: run it in one, without a pipe")
+    try:
+        import curses
+    except ImportError as error:
+        raise MissingPackageError(
+            "this Python has no curses: pip install 'backtrack_sampler[tui]'"
+        ) from error
+    if hasattr(curses, "setupterm"):  # not on Windows
+        try:
+            curses.setupterm()
+        except curses.error as error:
+            raise InputError("this terminal is unknown here: set TERM, for example to xterm") from error
+        if not curses.tigetstr("cup"):
+            raise InputError("this terminal cannot move its cursor: set TERM, for example to xterm")
 
 
 class CursesScreen:
@@ -116,8 +157,7 @@ class CursesScreen:
         At the end of the stream (no options) any index means "keep the text".
 
         Raises:
-            InputError: there is no terminal.
-            MissingPackageError: Python has no curses (Windows).
+            InputError, MissingPackageError: see `check_terminal`.
         """
         self._open()
         chosen = 0
@@ -134,8 +174,8 @@ class CursesScreen:
                 chosen = max(0, chosen - 1)
             elif key in ("down", "j"):
                 chosen = min(max(0, len(menu.options) - 1), chosen + 1)
-            elif key.isdigit() and 0 < int(key) <= len(menu.options):
-                return int(key) - 1
+            elif key in _DIGITS[: len(menu.options)]:
+                return _DIGITS.index(key)
 
     def close(self) -> None:
         """Give the terminal back. Can be called at any time."""
@@ -149,18 +189,10 @@ class CursesScreen:
     def _open(self) -> None:
         if self._window is not None:
             return
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise InputError("human guidance needs a terminal: run it in one, without a pipe")
-        try:
-            import curses
-        except ImportError as error:
-            raise MissingPackageError(
-                "this Python has no curses: pip install 'backtrack_sampler[tui]'"
-            ) from error
-        try:
-            self._window = curses.initscr()
-        except curses.error as error:
-            raise InputError(f"this terminal cannot show the screen ({error}): set TERM") from error
+        check_terminal()
+        import curses
+
+        self._window = curses.initscr()
         self._curses = curses
         curses.noecho()
         curses.cbreak()
@@ -197,8 +229,24 @@ class CursesScreen:
             curses.KEY_UP: "up", curses.KEY_DOWN: "down", curses.KEY_LEFT: "left",
             curses.KEY_RIGHT: "right", curses.KEY_BACKSPACE: "left", curses.KEY_ENTER: "\n",
         }  # fmt: skip
+        if key == "\x1b":
+            return self._escape()
         if isinstance(key, str):
             return key
         if key == curses.KEY_RESIZE:
             curses.update_lines_cols()
+            self._window.clearok(True)  # terminals differ in what they keep on the screen: draw all of it
         return names.get(key, "")
+
+    def _escape(self) -> str:
+        """The Esc key, or the first character of a key that curses does not know, which ends nothing."""
+        sequence = ""
+        self._window.nodelay(True)
+        try:
+            while True:
+                sequence += str(self._window.get_wch())
+        except self._curses.error:
+            pass  # that was all
+        finally:
+            self._window.nodelay(False)
+        return _SEQUENCES.get(sequence, "" if sequence else "\x1b")

@@ -1,0 +1,144 @@
+"""Phrases and patterns over tokens that can be taken back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backtrack_sampler.errors import InputError
+from backtrack_sampler.matching import TokenMatcher
+from backtrack_sampler.testing import FakeProvider
+
+
+def matcher(vocabulary: list[str], *args, **kwargs) -> TokenMatcher:
+    return TokenMatcher(FakeProvider(vocabulary, eos=-1).decode, *args, **kwargs)
+
+
+def push_all(m: TokenMatcher, tokens) -> list:
+    return [match for token in tokens for match in m.push(token)]
+
+
+def test_the_token_in_which_the_match_begins() -> None:
+    """With "a b x" and "b c" banned, "a b c" leads to the token of "b", not of "a"."""
+    m = matcher(["a", " b", " c", " x"], ["a b x", "b c"])
+    assert [(match.token, match.pattern) for match in push_all(m, [0, 1, 2])] == [(1, 1)]
+
+
+def test_any_tokenisation() -> None:
+    """A phrase is found whether it is one token, fragments, or begins inside a token."""
+    for vocabulary in (["tapestry"], ["tap", "est", "ry"], list("tapestry"), [" a tape", "stry of"]):
+        found = push_all(matcher(vocabulary, ["tapestry"]), range(len(vocabulary)))
+        assert [match.token for match in found] == [0]
+
+
+def test_case_and_apostrophes() -> None:
+    """One ban holds for every spelling, unless told otherwise."""
+    for text in ("CAN\u2019T", "Can't", "can\u2018t"):
+        assert push_all(matcher([text], ["can't"]), [0])
+        assert push_all(matcher([text], ["can\u2019t"]), [0])
+    assert not push_all(matcher(["CAN'T"], ["can't"], ignore_case=False), [0])
+    assert not push_all(matcher(["can\u2019t"], ["can't"], exact=True), [0])
+
+
+def test_lower_case_that_is_longer() -> None:
+    """A capital I with a dot, whose lower case is two characters, does not shift positions."""
+    found = push_all(matcher(["\u0130\u0130 ", "slop"], ["slop"]), [0, 1])
+    assert [(match.start, match.token) for match in found] == [(3, 1)]
+
+
+def test_earliest_then_longest() -> None:
+    """Of several matches in one token, the earliest start comes first, then the longest."""
+    found = push_all(matcher(["xabcd"], ["bc", "abcd", "ab", "cd"]), [0])
+    assert [(match.start, match.end) for match in found] == [(1, 5), (1, 3), (2, 4), (3, 5)]
+
+
+def test_whole_words_wait_for_the_next_character() -> None:
+    """"cat" as a whole word is not in "cation" nor "bobcat"; at the live edge it waits; the end is a boundary."""
+    m = matcher(["cat", "ion", " ", "bob"], ["cat"], whole_words=True)
+    assert push_all(m, [0]) == []
+    assert m.pending(1) == 1
+    assert [match.token for match in m.finish()] == [0]
+    assert push_all(m, [1, 2, 3, 0, 2]) == []
+    assert [match.token for match in push_all(m, [0, 2])] == [6]
+
+
+def test_pending_is_what_could_still_match() -> None:
+    """Held: the tokens from where a phrase may have begun, and those of an incomplete character."""
+    m = matcher(["x", "a", "b", "c"], ["abc"])
+    push_all(m, [0, 1, 2])
+    assert [m.pending(n) for n in range(4)] == [0, 0, 1, 2]
+    m.push(0)
+    assert m.pending(4) == 0
+    m = TokenMatcher(FakeProvider([b"\xe2\x80", b"\x99"], eos=-1).decode, ["zz"])
+    m.push(0)
+    assert m.pending(1) == 1
+    m.push(1)
+    assert m.pending(2) == 0
+
+
+def test_a_character_that_spans_tokens_in_a_phrase() -> None:
+    """A phrase that begins with a split character leads to the token of its first byte."""
+    m = TokenMatcher(FakeProvider([b"x \xe2", b"\x80\x99s", b"lop"], eos=-1).decode, ["\u2019slop"])
+    assert [match.token for match in push_all(m, [0, 1, 2])] == [0]
+
+
+def test_regexes_with_boundaries_and_apostrophes() -> None:
+    """Patterns run on the same text; `\\b` at the live edge waits; plain quotes match curly ones."""
+    m = matcher(["it\u2019s", " a", " test", "ament"], [], [r"\btest\b", r"it's a"])
+    assert [match.pattern for match in push_all(m, [0, 1])] == [1]
+    assert push_all(m, [2]) == []
+    assert [match.token for match in m.finish()] == [2]
+    assert push_all(m, [3]) == []
+    assert m.finish() == []
+
+
+phrases = st.lists(st.text("ab ", min_size=1, max_size=4), min_size=1, max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.text("ab ", min_size=1, max_size=3), min_size=2, max_size=4), phrases,
+    st.lists(st.one_of(st.integers(0, 3), st.integers(-6, -1)), max_size=40), st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_any_walk_equals_a_fresh_run(vocabulary, banned, walk, whole_words: bool, with_regex: bool) -> None:
+    """After any sequence of pushes and rollbacks the state is what the surviving tokens alone would give."""
+    options = {"regexes": ["a +b"] if with_regex else [], "whole_words": whole_words}
+    m = matcher(vocabulary, banned, **options)
+    tokens: list[int] = []
+    for step in walk:
+        if step < 0:
+            tokens = tokens[: max(0, len(tokens) + step)]
+            m.truncate(len(tokens))
+        else:
+            token = step % len(vocabulary)
+            fresh = matcher(vocabulary, banned, **options)
+            push_all(fresh, tokens)
+            tokens = [*tokens, token]
+            assert m.push(token) == fresh.push(token)
+            assert m.finish() == fresh.finish()
+            assert [m.pending(n) for n in range(len(tokens) + 1)] == [fresh.pending(n) for n in range(len(tokens) + 1)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text("ab c", min_size=1, max_size=3), min_size=1, max_size=12), phrases, st.booleans())
+def test_finds_what_a_search_finds(vocabulary, banned, whole_words: bool) -> None:
+    """All matches in the text, whole words or not, as Python's `re` finds them with look-ahead."""
+    m = matcher(vocabulary, banned, whole_words=whole_words)
+    text = "".join(vocabulary)
+    found = {(match.start, match.end) for match in push_all(m, range(len(vocabulary))) + m.finish()}
+    expected = set()
+    for phrase in banned:
+        left = r"(?<!\w)" if whole_words and re.match(r"\w", phrase) else ""
+        right = r"(?!\w)" if whole_words and re.search(r"\w\Z", phrase) else ""
+        for match in re.finditer(f"(?={left}({re.escape(phrase)}){right})", text):
+            expected.add(match.span(1))
+    assert found == expected
+
+
+def test_bad_phrases() -> None:
+    """An empty phrase would match everywhere."""
+    with pytest.raises(InputError, match="empty"):
+        matcher(["a"], [""])

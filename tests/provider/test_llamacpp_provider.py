@@ -1,0 +1,322 @@
+"""LlamacppProvider on real models, and on tiny random ones whose memory cannot drop a suffix."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_gguf
+from llama_cpp import LlamaRAMCache
+
+from backtrack_sampler import BacktrackSampler, BaseStrategy, InputError, ModelError
+from backtrack_sampler.provider.llamacpp_provider import LlamacppProvider
+from backtrack_sampler.testing import check_provider
+
+STORY = """The old lighthouse keeper counted the steps every evening: one hundred and twelve, always the same.
+On the night of the great storm he counted one hundred and thirteen. He stood at the top with the lamp in his hand
+and wondered which of them was new. Below him the sea threw itself against the rocks, and somewhere a bell was
+ringing that nobody had hung. "Who is there?" he called, and the wind brought his own voice back to him.\n"""
+TEXT = "The quick brown fox jumps over the lazy dog"
+
+
+def words(seed: int, count: int, low: int = 1000, high: int = 40000) -> list[int]:
+    rng = random.Random(seed)
+    return [rng.randrange(low, high) for _ in range(count)]
+
+
+def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
+    """As close as quantised kernels allow.
+
+    They round differently for several tokens at once, and where cells lie in another order; a
+    wrong memory is off by far more.
+    """
+    assert np.corrcoef(found, expected)[0, 1] > 0.99
+    shares = [np.exp(row - row.max()) / np.exp(row - row.max()).sum() for row in (found, expected)]
+    assert np.abs(shares[0] - shares[1]).max() < 0.1
+
+
+def feed(provider: LlamacppProvider, tokens: list[int], start: int) -> dict[int, np.ndarray]:
+    """Token by token from `start` on, as a sampler does; logits by length."""
+    return {n: provider.logits(tokens[:n]) for n in range(start, len(tokens) + 1)}
+
+
+def check_going_back(make, tokens: list[int], prompt: int, other: list[int]) -> None:
+    """Go back by 1, 5, 40 and 400 and on with other tokens: the same as a run that never went back."""
+    provider, fresh = make(), make()
+    feed(provider, tokens, prompt)
+    for back in (1, 5, 40, 400):
+        kept = len(tokens) - back
+        fresh.reset()
+        expected = feed(fresh, tokens[:kept] + other, prompt)
+        found = feed(provider, tokens[:kept] + other, kept)
+        for length in found:
+            np.testing.assert_allclose(found[length], expected[length], rtol=1e-4, atol=1e-4)
+        feed(provider, tokens, kept + 1)
+
+
+@pytest.mark.slow
+def test_going_back_on_full_attention(smollm_file: Path) -> None:
+    """SmolLM2: going back by 1, 5, 40 and 400 gives the logits of a run that never went back."""
+    check_going_back(
+        lambda: LlamacppProvider.from_pretrained(smollm_file, n_ctx=1024), words(1, 520), 40, [5, 6, 7]
+    )
+
+
+@pytest.mark.parametrize("swa_full", [True, False])
+def test_going_back_on_a_tiny_sliding_window(tmp_path: Path, swa_full: bool) -> None:
+    """A float32 Gemma 3 long after its window has slid: exact with either cache, where the small one only says so."""
+    path = tiny_gguf.write_gemma3(tmp_path / "tiny.gguf")
+    check_going_back(
+        lambda: LlamacppProvider.from_pretrained(path, n_ctx=1024, n_batch=64, swa_full=swa_full),
+        words(2, 900, 3, 64), 40, [5, 6, 7],
+    )  # fmt: skip
+
+
+def test_going_back_behind_a_restored_window(tmp_path: Path) -> None:
+    """A restored state holds only the window, also in the full-size cache: going back behind it is still right."""
+    path = tiny_gguf.write_gemma3(tmp_path / "tiny.gguf")
+    provider = LlamacppProvider.from_pretrained(path, n_ctx=1024)
+    tokens = words(3, 300, 3, 64)
+    provider.logits(tokens)
+    provider.reset()
+    provider.logits(tokens)  # from the saved state
+    found = provider.logits([*tokens[:100], 9])
+    fresh = LlamacppProvider.from_pretrained(path, n_ctx=1024)
+    np.testing.assert_allclose(found, fresh.logits([*tokens[:100], 9]), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("swa_full", [True, False])
+def test_going_back_on_a_real_sliding_window(gemma_file: Path, swa_full: bool) -> None:
+    """Gemma 3 270M after its window of 512 has slid: what it would say next is what a run that never went back says."""
+    provider = LlamacppProvider.from_pretrained(gemma_file, n_ctx=2048, swa_full=swa_full)
+    fresh = LlamacppProvider.from_pretrained(gemma_file, n_ctx=2048, cache_bytes=10)
+    text = provider.encode(STORY, add_special_tokens=True)
+    tokens = (text * 20)[:1320]
+    expected = feed(fresh, tokens, 700)
+    feed(provider, tokens, 700)
+    for back in (1, 5, 40, 400):
+        kept = len(tokens) - back
+        found = feed(provider, tokens, kept)
+        for length, row in found.items():
+            assert_close(row, expected[length])
+
+
+@pytest.mark.parametrize("swa_full", [True, False])
+def test_random_walks_on_a_sliding_window(tmp_path: Path, swa_full: bool) -> None:
+    """Many rollbacks one after the other never leave a hole in the window."""
+    path = tiny_gguf.write_gemma3(tmp_path / "tiny.gguf")
+    options = {"n_ctx": 1024, "n_batch": 64}
+    provider = LlamacppProvider.from_pretrained(path, swa_full=swa_full, **options)
+    fresh = LlamacppProvider.from_pretrained(path, cache_bytes=10, **options)
+    tokens = words(3, 400, 3, 64)
+    feed(provider, tokens, 60)
+    rng = random.Random(5)
+    for _ in range(60):
+        tokens = tokens[: max(30, len(tokens) - rng.choice([1, 3, 20, 90, 250]))]
+        tokens = tokens + words(rng.randrange(1000), rng.choice([5, 30, 90]), 3, 64)
+        tokens = tokens[:900]
+        found = feed(provider, tokens, len(tokens) - 4)[len(tokens)]
+        fresh.reset()
+        np.testing.assert_allclose(found, fresh.logits(tokens), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("architecture", ["mamba", "lfm2"])
+def test_going_back_on_recurrent_and_hybrid_memories(tmp_path: Path, architecture: str) -> None:
+    """A memory that refuses to drop a suffix: a saved state is restored and the rest replayed."""
+    path = getattr(tiny_gguf, f"write_{architecture}")(tmp_path / "tiny.gguf")
+    check_going_back(
+        lambda: LlamacppProvider.from_pretrained(path, n_ctx=1024), words(4, 500, 3, 64), 40, [5, 6, 7]
+    )
+
+
+def test_going_back_without_room_for_states(tmp_path: Path) -> None:
+    """A cache too small for any state: everything is evaluated again, and is right."""
+    path = tiny_gguf.write_mamba(tmp_path / "tiny.gguf")
+    provider = LlamacppProvider.from_pretrained(path, n_ctx=1024, cache_bytes=10)
+    tokens = words(4, 120, 3, 64)
+    expected = feed(provider, tokens, 40)
+    provider.logits(tokens[:45] + [7])
+    np.testing.assert_allclose(provider.logits(tokens[:60]), expected[60], rtol=1e-4, atol=1e-4)
+
+
+def test_saved_states_stay_within_their_capacity(tmp_path: Path) -> None:
+    """However long a stream is, the user's cache never exceeds its capacity."""
+    path = tiny_gguf.write_mamba(tmp_path / "tiny.gguf")
+    provider = LlamacppProvider.from_pretrained(path, n_ctx=1024, cache_bytes=60_000)
+    cache = provider._states._cache
+    for length in range(40, 600):
+        provider.logits(words(4, length, 3, 64))
+        assert cache.cache_size <= cache.capacity_bytes
+    assert len(cache.cache_state) > 1
+
+
+@pytest.mark.slow
+def test_the_contract_on_a_real_model(smollm: LlamacppProvider) -> None:
+    """SmolLM2 keeps to every point of the provider contract."""
+    check_provider(smollm, TEXT, tolerance=1e-3)
+
+
+@pytest.mark.slow
+def test_a_prompt_comes_back_from_the_ram_cache(smollm_file: Path) -> None:
+    """The state after a prompt goes to the user's cache, and comes back after something else ran, without evaluating."""
+    import llama_cpp
+
+    llm = llama_cpp.Llama(str(smollm_file), n_ctx=1024, n_threads=2, verbose=False)
+    cache = LlamaRAMCache(capacity_bytes=100_000_000)
+    provider = LlamacppProvider(llm, cache)
+    first, second = words(6, 300), words(7, 300)
+    expected = provider.logits(first)
+    assert 0 < cache.cache_size <= cache.capacity_bytes
+    provider.logits(second)
+    before = provider.evaluated_tokens
+    np.testing.assert_array_equal(provider.logits(first), expected)
+    assert provider.evaluated_tokens == before
+    found = provider.logits([*first, 11])
+    assert provider.evaluated_tokens == before + 1
+    provider.reset()
+    provider.logits(first)
+    assert_close(provider.logits([*first, 11]), found)
+
+
+@pytest.mark.slow
+def test_the_cache_can_be_shared_with_llama_itself(smollm_file: Path) -> None:
+    """`llm.set_cache` with the same cache neither sees our states nor disturbs them."""
+    import llama_cpp
+
+    llm = llama_cpp.Llama(str(smollm_file), n_ctx=512, n_threads=2, verbose=False)
+    cache = LlamaRAMCache(capacity_bytes=500_000_000)
+    llm.set_cache(cache)
+    provider = LlamacppProvider(llm, cache)
+    tokens = provider.encode(TEXT)
+    expected = provider.logits(tokens)
+    text = llm(TEXT, max_tokens=5, temperature=0)["choices"][0]["text"]
+    np.testing.assert_array_equal(provider.logits(tokens), expected)
+    assert llm(TEXT, max_tokens=5, temperature=0)["choices"][0]["text"] == text
+
+
+@pytest.mark.slow
+def test_using_the_model_directly_in_between_is_noticed(smollm: LlamacppProvider) -> None:
+    """A completion by the same `Llama` between two requests does not change the answers."""
+    tokens = smollm.encode(TEXT)
+    expected, after = smollm.logits(tokens), smollm.logits([*tokens, 9])
+    smollm._llm("Something else entirely", max_tokens=3)
+    assert_close(smollm.logits(tokens), expected)
+    smollm._llm("Something else", max_tokens=1)
+    assert_close(smollm.logits([*tokens, 9]), after)
+
+
+@pytest.mark.slow
+def test_two_providers_on_one_model(smollm_file: Path) -> None:
+    """Two providers that share a `Llama` each give right answers, in any order."""
+    import llama_cpp
+
+    llm = llama_cpp.Llama(str(smollm_file), n_ctx=512, n_threads=2, verbose=False)
+    one, two = LlamacppProvider(llm), LlamacppProvider(llm)
+    a, b = words(8, 20), words(9, 20)
+    first, second = one.logits(a), two.logits(b)
+    for _ in range(3):
+        assert_close(one.logits(a), first)
+        assert_close(two.logits(b), second)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["smollm", "smollm_transformers"])
+def test_a_rollback_costs_no_forward(engine: str, request: pytest.FixtureRequest) -> None:
+    """One forward for each token drawn, and none for going back: the draw after a rollback is answered from memory."""
+
+    class EveryTenth(BaseStrategy):
+        """Goes back six tokens at every tenth draw, and bans the token it goes back to."""
+
+        def reset(self) -> None:
+            self.draws = 0
+            self.banned = (-1, -1)
+
+        def on_logits(self, logits, tokens):
+            if self.banned[0] == len(tokens):
+                logits[self.banned[1]] = -np.inf
+            return logits
+
+        def backtrack(self, tokens) -> int:
+            self.draws += 1
+            if self.draws % 10 or len(tokens) < 6:
+                return 0
+            self.banned = (len(tokens) - 6, tokens[-6])
+            return 6
+
+        def pending(self, tokens) -> int:
+            return len(tokens)
+
+    provider = request.getfixturevalue(engine)
+    provider.reset()
+    sampler = BacktrackSampler(provider, EveryTenth())
+    prompt = [random.Random().randrange(1000, 2000), *provider.encode(TEXT)]  # never seen before
+    list(sampler.generate(prompt, max_new_tokens=40, seed=1))
+    stats = sampler.stats
+    assert stats.rollbacks >= 5
+    assert stats.emitted + stats.discarded == stats.drawn
+    # The last token of each discarded piece was never evaluated, and its place is drawn from memory.
+    assert stats.forward_passes == stats.drawn - stats.rollbacks
+    assert stats.evaluated_tokens == len(prompt) + stats.forward_passes - 1
+
+
+@pytest.mark.slow
+def test_text_and_tokens(smollm: LlamacppProvider) -> None:
+    """Special tokens written out become tokens; decoding leaves them out; bytes of a character join."""
+    assert smollm.encode("<|im_end|>") == [2]
+    assert smollm.decode([2]) == ""
+    for text in ("caf\u00e9 \U0001f409 \u4e2d\u6587", " leading space", "line\nbreak"):
+        assert smollm.decode(smollm.encode(text)) == text
+    assert smollm.eos_token_ids >= {2}
+    with pytest.raises(InputError, match="not in the vocabulary"):
+        smollm.decode([10**7])
+
+
+@pytest.mark.slow
+def test_chat_prompt(smollm: LlamacppProvider, smollm_transformers) -> None:
+    """Both engines make the same prompt from the same conversation."""
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    assert smollm.chat_prompt(messages) == smollm_transformers.chat_prompt(messages)
+
+
+def test_a_model_without_a_chat_template(tmp_path: Path) -> None:
+    """One clear line."""
+    provider = LlamacppProvider.from_pretrained(tiny_gguf.write_mamba(tmp_path / "m.gguf"))
+    with pytest.raises(InputError, match="no chat template"):
+        provider.chat_prompt([{"role": "user", "content": "Hi"}])
+
+
+def test_missing_and_broken_files(tmp_path: Path) -> None:
+    """A missing file, a broken one, a folder with none or two: one clear line each."""
+    with pytest.raises(ModelError, match="no model file at"):
+        LlamacppProvider.from_pretrained(tmp_path / "none.gguf")
+    (tmp_path / "broken.gguf").write_text("this is no model")
+    with pytest.raises(ModelError, match="broken or not a GGUF model"):
+        LlamacppProvider.from_pretrained(tmp_path / "broken.gguf")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match="exactly one"):
+        LlamacppProvider.from_pretrained(tmp_path / "empty")
+
+
+def test_a_folder_with_one_file(tmp_path: Path) -> None:
+    """A folder that holds one .gguf file is enough."""
+    tiny_gguf.write_mamba(tmp_path / "tiny.gguf")
+    assert LlamacppProvider.from_pretrained(tmp_path).context_size == 2048
+
+
+def test_another_kind_of_cache_is_refused(tmp_path: Path) -> None:
+    """States can only be bounded in a LlamaRAMCache."""
+    path = tiny_gguf.write_mamba(tmp_path / "m.gguf")
+    llm = LlamacppProvider.from_pretrained(path)._llm
+    with pytest.raises(InputError, match="LlamaRAMCache"):
+        LlamacppProvider(llm, {})  # type: ignore[arg-type]
+
+
+def test_more_tokens_than_the_context(tmp_path: Path) -> None:
+    """Asking for more than fits is refused before llama.cpp is asked, and the provider goes on."""
+    provider = LlamacppProvider.from_pretrained(tiny_gguf.write_mamba(tmp_path / "m.gguf"), n_ctx=256)
+    with pytest.raises(InputError, match="do not fit"):
+        provider.logits(words(1, 300, 3, 64))
+    assert provider.logits(words(1, 10, 3, 64)).shape == (64,)

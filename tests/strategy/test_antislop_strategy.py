@@ -1,0 +1,140 @@
+"""Anti-slop."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, InputError, Rollback
+from backtrack_sampler.testing import FakeProvider
+
+WORDS = ["a", " tape", "stry", " of", " map", ".", "cat", "ion", ""]
+
+
+def run(strategy_options: dict, wanted: list[list[str]], **options) -> tuple[str, list[Rollback]]:
+    """Greedy text where, at each position, the words of `wanted` are preferred in their order."""
+
+    def logits(tokens: list[int]) -> list[float]:
+        here = wanted[min(len(tokens) - 1, len(wanted) - 1)]
+        row = [-20.0] * len(WORDS)
+        for rank, word in enumerate(here):
+            row[WORDS.index(word)] = 5.0 - rank
+        return row
+
+    provider = FakeProvider(WORDS, logits)
+    sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, **strategy_options))
+    rollbacks: list[Rollback] = []
+    listen = lambda e: rollbacks.append(e) if isinstance(e, Rollback) else None  # noqa: E731
+    text = sampler.generate_text("a", on_event=listen, **{"temperature": 0, "max_new_tokens": 12, **options})
+    return text, rollbacks
+
+
+STORY = [[" tape", " map"], ["stry", " of"], [" of", "."], [""]]
+
+
+def test_a_banned_phrase_is_taken_back_to_where_it_begins() -> None:
+    """The token in which the phrase begins is banned there, and the event says what was found."""
+    text, rollbacks = run({"slops": ["tapestry"]}, STORY)
+    assert text == " mapstry of"
+    assert [(r.text, r.who, r.why) for r in rollbacks] == [(" tapestry", "AntiSlopStrategy", "found 'tapestry'")]
+
+
+def test_case_and_variants() -> None:
+    """Any case is banned by default; with_variants=False bans only what is written."""
+    assert run({"slops": ["TapeStry"]}, STORY)[0] == " mapstry of"
+    assert run({"slops": ["TapeStry"], "with_variants": False}, STORY)[0] == " tapestry of"
+
+
+def test_strength() -> None:
+    """0 leaves alone; 1 is never; between them the token becomes less likely, and what is drawn then stands."""
+    assert run({"slops": {"tapestry": 0}}, STORY) == (" tapestry of", [])
+    assert run({"slops": {"tapestry": 1}}, STORY)[0] == " mapstry of"
+    # a logit lead of 1 survives a factor of 1/2, and not one of 1/10
+    text, rollbacks = run({"slops": {"tapestry": 0.5}}, STORY)
+    assert text == " tapestry of"
+    assert len(rollbacks) == 1
+    assert run({"slops": {"tapestry": 0.9}}, STORY)[0] == " mapstry of"
+
+
+def test_skip_tokens() -> None:
+    """Phrases that begin in the first tokens are left alone."""
+    assert run({"slops": ["tapestry"], "skip_tokens": 1}, STORY)[0] == " tapestry of"
+    assert run({"slops": ["of"], "skip_tokens": 2}, STORY)[0] != " tapestry of"
+
+
+def test_whole_words_at_the_end_of_the_stream() -> None:
+    """A whole word at the very end is a match: by the end token, and by the length limit."""
+    cat = [["cat", "."], ["ion", ""], [""]]
+    assert run({"slops": ["cat"], "whole_words": True}, cat)[0] == "cation"
+    ends = [["cat", "."], ["", "ion"], [""]]
+    assert run({"slops": ["cat"], "whole_words": True}, ends)[0] == "."
+    assert run({"slops": ["cat"], "whole_words": True}, cat, max_new_tokens=1)[0] == "."
+
+
+def test_a_phrase_across_the_length_limit() -> None:
+    """A phrase whose end lies behind the limit is not complete, and stands; one that ends at it does not."""
+    assert run({"slops": ["tapestry"]}, STORY, max_new_tokens=1)[0] == " tape"
+    assert run({"slops": ["tapestry"]}, STORY, max_new_tokens=2)[0] == " mapstry"
+
+
+def test_regular_expressions() -> None:
+    """Patterns ban as phrases do, with strengths, case and boundaries."""
+    assert run({"slops": [], "regexes": [r"TAPE\w+y"]}, STORY)[0] == " mapstry of"
+    assert run({"slops": [], "regexes": {r"tape\w+y": 0}}, STORY)[0] == " tapestry of"
+    assert run({"slops": [], "regexes": [r"\bcat\b"]}, [["cat", "."], ["", "ion"], [""]])[0] == "."
+
+
+def test_only_what_could_still_match_waits() -> None:
+    """The stream is as smooth as without the strategy wherever no phrase has begun."""
+    provider = FakeProvider(WORDS[:-1], eos=-1)
+    strategy = AntiSlopStrategy(provider, ["tapestry of"])
+    sampler = BacktrackSampler(provider, strategy)
+    held = []
+    for _ in sampler.generate("a", max_new_tokens=30, seed=1):
+        held.append(len(sampler._session.tokens) - sampler._session.released)
+    assert held.count(0) > 20
+
+
+def test_bans_do_not_hit_innocent_prefixes() -> None:
+    """A ban made after one text does not hold after another at the same position."""
+    wanted = [[" map", "a"], [" tape", " of"], ["stry"], [""]]
+    text, rollbacks = run({"slops": ["tapestry", " map of"]}, wanted)
+    # " tape" is banned after " map"; then " map" itself goes, and after "a" " tape" is tried again.
+    assert [r.why for r in rollbacks] == ["found 'tapestry'", "found ' map of'", "found 'tapestry'"]
+    assert text == "a ofstry"
+
+
+def test_the_built_in_list() -> None:
+    """Without a list of its own it takes a short one, which bans what it says."""
+    provider = FakeProvider(["a", " newfound", " wonder", ""])
+    sampler = BacktrackSampler(provider, AntiSlopStrategy(provider))
+    for seed in range(20):
+        assert "newfound" not in sampler.generate_text("a", max_new_tokens=20, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"slops": "tapestry"}, "list"), ({"slops": [""]}, "empty"), ({"slops": [3]}, "texts"),
+        ({"slops": {"x": 2}}, "strength"), ({"slops": [], "regexes": ["("]}, "broken"), ({"slops": {"x": "1"}}, "strength"),
+    ],
+)  # fmt: skip
+def test_bad_lists(options: dict, says: str) -> None:
+    """Each is one clear line."""
+    with pytest.raises(InputError, match=says):
+        AntiSlopStrategy(FakeProvider(), **options)
+
+
+@pytest.mark.slow
+def test_eight_thousand_phrases(smollm) -> None:
+    """The long list on a real model: none of its phrases is in the text."""
+    from conftest import SLOP_LIST
+
+    slops = json.loads(SLOP_LIST.read_text())
+    assert len(slops) == 8000
+    sampler = BacktrackSampler(smollm, AntiSlopStrategy(smollm, slops))
+    text = sampler.generate_text("Write a story.\n\nHer voice was barely", max_new_tokens=200, seed=1)
+    plain = text.lower().replace("\u2019", "'")
+    assert sampler.stats.rollbacks > 0
+    assert not [phrase for phrase in slops if phrase.lower() in plain]

@@ -1,0 +1,124 @@
+"""Replace."""
+
+from __future__ import annotations
+
+import pytest
+
+from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, ChainStrategy, InputError, ReplaceStrategy
+from backtrack_sampler.testing import FakeProvider
+
+WORDS = ["a", ". So", " on", " But", " wait", ".", " so", " S", "o", "<end>", ""]
+
+
+def run(strategy, spelled: list[str], limit: int = 12, provider=None) -> str:
+    """Greedy text that follows `spelled` by position."""
+    provider = provider or make(spelled)
+    return BacktrackSampler(provider, strategy(provider)).generate_text("a", temperature=0, max_new_tokens=limit)
+
+
+def make(spelled: list[str]) -> FakeProvider:
+    order = [WORDS.index(word) for word in spelled] + [len(WORDS) - 1]
+
+    def logits(tokens: list[int]) -> list[float]:
+        wanted = order[min(len(tokens) - 1, len(order) - 1)]
+        return [5.0 if token == wanted else -float(token) for token in range(len(WORDS))]
+
+    return FakeProvider(WORDS, logits)
+
+
+def test_found_text_is_replaced() -> None:
+    """The text is taken back and the other forced; a part of its token before it is kept."""
+    assert run(lambda p: ReplaceStrategy(p, " So", " But wait"), ["a", ". So", " on"]) == "a. But wait"
+
+
+def test_across_tokens() -> None:
+    """The text is found however it is tokenised."""
+    assert run(lambda p: ReplaceStrategy(p, " So", " But"), ["a", " S", "o", " on"]) == "a Buto on"
+
+
+def test_what_was_put_in_is_not_searched() -> None:
+    """A replacement that contains what it replaces ends."""
+    text = run(lambda p: ReplaceStrategy(p, ".", ". But wait."), ["a", ".", " on", " on", " on", " on"])
+    assert text.count("But wait") == 1
+
+
+def test_max_replacements() -> None:
+    """At most so often in a stream."""
+    spelled = [" so", " so", " so", " so"]
+    assert run(lambda p: ReplaceStrategy(p, " so", " on", max_replacements=2), spelled) == " on on so so"
+
+
+def test_where_it_applies() -> None:
+    """Only after `skip_tokens`, and only in the first `max_new_tokens_for_replace` tokens."""
+    spelled = [" so", " so", " so", " so"]
+    strategy = lambda p: ReplaceStrategy(p, " so", " on", skip_tokens=1, max_new_tokens_for_replace=3)  # noqa: E731
+    assert run(strategy, spelled) == " so on on so"
+
+
+def test_max_prob() -> None:
+    """Only where the found text's first token was not too probable."""
+    spelled = [" so"]
+    assert run(lambda p: ReplaceStrategy(p, " so", " on", max_prob=0.5), spelled) == " so"
+    assert run(lambda p: ReplaceStrategy(p, " so", " on", max_prob=1), spelled) == " on"
+
+
+def test_replaced_by_nothing() -> None:
+    """An empty replacement takes the text back and draws something else there."""
+    assert not run(lambda p: ReplaceStrategy(p, " so", ""), [" so", " on"]).startswith(" so")
+
+
+def test_a_special_token() -> None:
+    """A text that is one token without a text of its own, such as an end-of-thought marker, is found by its id."""
+    words = ["a", b"", " think", " on", ""]
+
+    class Special(FakeProvider):
+        def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
+            return [1] if text == "</think>" else super().encode(text)
+
+    spelled = [2, 1, 3, 4, 4]
+    provider = Special(words, lambda t: [5.0 if n == spelled[min(len(t) - 1, 4)] else 0.0 for n in range(5)])
+    assert run(lambda p: ReplaceStrategy(p, "</think>", " on think"), [], provider=provider) == " think on think"
+
+
+def test_the_end_token_can_be_replaced() -> None:
+    """Replacing the end token makes the model go on: the end is decided after the rollback."""
+
+    class Special(FakeProvider):
+        def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
+            return [3] if text == "<end>" else super().encode(text)
+
+    provider = Special(["a", " b", " on", ""], lambda t: [0.0, 1.0, 0.0, 9.0])
+    text = run(lambda p: ReplaceStrategy(p, "<end>", " on", max_replacements=2), [], provider=provider)
+    assert text == " on on"
+
+
+def test_two_in_a_chain() -> None:
+    """The seed's example: two replacements one after the other in a chain."""
+    chain = lambda p: ChainStrategy([  # noqa: E731
+        ReplaceStrategy(p, find=[" So", " so"], replace=" on", max_replacements=1),
+        ReplaceStrategy(p, find=[" so"], replace=" wait", skip_tokens=2),
+    ])  # fmt: skip
+    assert run(chain, [" so", " so", " so"]) == " on so wait"
+
+
+def test_another_strategy_may_take_a_replacement_back() -> None:
+    """Anti-slop in the same chain wins over what was put in, and the stream ends."""
+    chain = lambda p: ChainStrategy([AntiSlopStrategy(p, [" wait"]), ReplaceStrategy(p, " so", " wait")])  # noqa: E731
+    assert " wait" not in run(chain, [" so", " on"])
+
+
+@pytest.mark.parametrize(("find", "replace"), [([], "x"), ("", "x"), ([""], "x"), ("x", None)])
+def test_bad_parameters(find, replace) -> None:
+    """One clear line each."""
+    with pytest.raises(InputError, match="find|replace"):
+        ReplaceStrategy(FakeProvider(), find, replace)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["smollm", "smollm_transformers"])
+def test_on_real_models(engine: str, request: pytest.FixtureRequest) -> None:
+    """The found words are gone and the replacement is there, on both engines."""
+    model = request.getfixturevalue(engine)
+    strategy = ReplaceStrategy(model, find=[" the", " a"], replace=" that very", max_replacements=2)
+    text = BacktrackSampler(model, strategy).generate_text("Once upon a time", max_new_tokens=40, seed=3)
+    assert " that very" in text

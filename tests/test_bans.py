@@ -1,0 +1,30 @@
+"""Bans belong to a prefix."""
+
+import math
+
+from backtrack_sampler.bans import Bans
+
+
+def test_bans_deeper_than_the_rollback_go_away() -> None:
+    """After going back to n tokens, bans at n stand and bans after n are gone."""
+    bans = Bans()
+    bans.add(3, 7)
+    bans.add(4, 8)
+    bans.truncate(3)
+    assert bans.factor(3, 7) == 0
+    assert bans.factor(4, 8) == 1
+    assert len(bans) == 1
+
+
+def test_factors_scale_probabilities() -> None:
+    """A factor multiplies the probability, on logits and on candidates; zero bans."""
+    bans = Bans()
+    bans.add(0, 1, 0.5)
+    bans.add(0, 2)
+    logits = bans.apply([1.0, 1.0, 1.0], 0)
+    assert logits == [1.0, 1.0 + math.log(0.5), -math.inf]
+    probs = {0: 0.2, 1: 0.4, 2: 0.4}
+    bans.apply_to_probs(probs, 0)
+    assert probs == {0: 0.2, 1: 0.2}
+    bans.clear()
+    assert bans.apply([1.0], 0) == [1.0]

@@ -1,0 +1,198 @@
+"""From logits to candidates to a token."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backtrack_sampler.candidates import ArrayCandidates
+from backtrack_sampler.errors import InputError, ModelError
+from backtrack_sampler.sampling import candidates, check_filters, draw, entropy, most_probable, scale
+from backtrack_sampler.testing import ListLogits
+
+
+def reference(logits, top_k=None, top_p=None, min_p=None) -> dict[int, float]:
+    """The definition, slowly: sort everything, then filter."""
+    peak = max(logits)
+    order = sorted(range(len(logits)), key=lambda t: (-logits[t], t))
+    weights = {t: math.exp(logits[t] - peak) for t in order}
+    weights = {t: w for t, w in weights.items() if w > 0 and w >= (min_p or 0)}
+    weights = dict(list(weights.items())[: top_k or None])
+    if top_p is not None and top_p < 1:
+        enough, mass, kept = top_p * math.fsum(weights.values()), 0.0, {}
+        for token, weight in weights.items():
+            kept[token] = weight
+            mass += weight
+            if mass >= enough:
+                break
+        weights = kept
+    whole = math.fsum(weights.values())
+    return {t: w / whole for t, w in weights.items()}
+
+
+filters = st.fixed_dictionaries({
+    "top_k": st.one_of(st.none(), st.integers(0, 60)),
+    "top_p": st.one_of(st.none(), st.floats(0.01, 1)),
+    "min_p": st.one_of(st.none(), st.floats(0, 1)),
+})  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.integers(-40, 40).map(lambda n: n / 8), min_size=1, max_size=80), filters)
+def test_selection_is_exact_in_every_library(values: list[float], given_filters: dict) -> None:
+    """Lists, NumPy and torch give the candidates of the definition, in order, ties to the lower id."""
+    expected = reference(values, **given_filters)
+    row = np.array(values, dtype=np.float32)
+    for logits in (ListLogits(values), row, torch.from_numpy(row)):
+        found = candidates(logits, **given_filters)
+        if given_filters["top_p"] is not None and list(found) != list(expected):
+            # Equal but for the rounding of a sum that lies on the border itself.
+            assert abs(len(found) - len(expected)) <= 1
+            continue
+        assert list(found) == list(expected)
+        assert list(found.values()) == pytest.approx(list(expected.values()), rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [5_000, 49_152, 262_144])
+@pytest.mark.parametrize("spread", [0.5, 3.0])
+@pytest.mark.parametrize(("top_k", "top_p", "min_p"), [(50, None, None), (None, 0.9, None), (None, None, 0.1), (None, None, None), (5000, 0.95, None)])  # fmt: skip
+def test_large_vocabularies(size: int, spread: float, top_k, top_p, min_p) -> None:
+    """The fast path for large vocabularies agrees with the definition."""
+    row = (np.random.default_rng(size).standard_normal(size) * spread).astype(np.float32)
+    weights = np.exp(row.astype(np.float64) - row.max())
+    order = np.argsort(-row, kind="stable")
+    if min_p:
+        order = order[weights[order] >= min_p]
+    order = order[: top_k or None]
+    if top_p:
+        mass = weights[order].cumsum()
+        order = order[: int(mass.searchsorted(top_p * mass[-1])) + 1]
+    found = candidates(row, top_k, top_p, min_p)
+    # float32 sums may put a token on the border on either side
+    assert abs(len(found) - len(order)) <= (2 if top_p else 0)
+    assert list(found)[:100] == order[:100].tolist()
+    share = weights[order[0]] / weights[order].sum()
+    assert found[int(order[0])] == pytest.approx(share, rel=1e-4)
+
+
+def test_all_banned_is_no_candidate_and_no_nan() -> None:
+    """Nothing but -inf gives no candidates, and nothing to draw."""
+    for logits in (ListLogits([-math.inf] * 9), np.full(9, -np.inf, np.float32), torch.full((9,), -torch.inf)):
+        assert len(candidates(logits, 5, 0.9)) == 0
+    assert draw({}, random.Random(0)) is None
+    assert draw({1: 0.0}, random.Random(0)) is None
+    assert most_probable({}) is None
+    assert most_probable({3: 0.0}) is None
+    assert ArrayCandidates(np.zeros(600, np.float32)).draw(random.Random(0)) is None
+
+
+def test_nan_is_an_error() -> None:
+    """A model that returns NaN is named as the cause, instead of drawing nonsense."""
+    for logits in (ListLogits([1.0, math.nan]), np.array([1, np.nan], np.float32), torch.tensor([1, torch.nan])):
+        with pytest.raises(ModelError, match="NaN"):
+            candidates(logits)
+    with pytest.raises(InputError, match="on_probs"):
+        draw({1: math.nan}, random.Random(0))
+    with pytest.raises(InputError, match="negative"):
+        draw({1: 0.5, 2: -0.1}, random.Random(0))
+
+
+def test_infinite_logits_and_weights_force() -> None:
+    """A token at +inf is the only candidate; an infinite weight is drawn."""
+    row = np.zeros(5000, np.float32)
+    row[7] = np.inf
+    assert candidates(row, 50) == {7: 1.0}
+    assert candidates(ListLogits([0, math.inf, 1])) == {1: 1.0}
+    assert draw({1: 0.5, 2: math.inf}, random.Random(0)) == 2
+
+
+def test_the_same_seed_draws_the_same_token_from_every_library() -> None:
+    """Equal logits and equal seeds give equal draws on lists, NumPy and torch."""
+    row = np.random.default_rng(1).standard_normal(300).astype(np.float32)
+    for seed in range(50):
+        drawn = {
+            draw(candidates(logits, 40), random.Random(seed))
+            for logits in (ListLogits(row.tolist()), row, torch.from_numpy(row))
+        }
+        assert len(drawn) == 1
+
+
+def test_draws_follow_the_weights() -> None:
+    """Chi-square at a fixed seed, for dicts and for arrays of a whole vocabulary."""
+    from scipy.stats import chisquare
+
+    weights = np.exp(np.random.default_rng(2).standard_normal(6000)).astype(np.float32)
+    rng = random.Random(3)
+    whole = ArrayCandidates(weights.copy())
+    counts = np.bincount([whole.draw(rng) // 100 for _ in range(20_000)], minlength=60)
+    shares = weights.reshape(60, 100).sum(axis=1, dtype=np.float64)
+    assert chisquare(counts, shares / shares.sum() * 20_000).pvalue > 0.001
+    few = {token: float(weights[token]) for token in range(40)}
+    counts = np.bincount([draw(few, rng) for _ in range(20_000)], minlength=40)
+    shares = weights[:40].astype(np.float64)
+    assert chisquare(counts, shares / shares.sum() * 20_000).pvalue > 0.001
+
+
+def test_temperature_scales_in_every_library() -> None:
+    """Division by the temperature; 1 and 0 leave the logits alone."""
+    for logits in (ListLogits([2.0, 4.0]), np.array([2, 4], np.float32), torch.tensor([2.0, 4.0])):
+        assert list(scale(logits, 2.0)) == [1.0, 2.0]
+        assert list(scale(logits, 0)) == [1.0, 2.0]
+
+
+def test_entropy_is_the_same_in_every_library() -> None:
+    """In nats; a banned token counts nothing."""
+    values = [1.0, 2.0, 3.0, -math.inf]
+    weights = [math.exp(v) for v in values]
+    shares = [w / sum(weights) for w in weights[:3]]
+    expected = -sum(p * math.log(p) for p in shares)
+    for logits in (ListLogits(values), np.array(values, np.float32), torch.tensor(values)):
+        assert entropy(logits) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ({"temperature": -1}, "temperature"), ({"temperature": math.nan}, "temperature"),
+        ({"temperature": "hot"}, "number"), ({"top_k": -1}, "top_k"), ({"top_k": 1.5}, "top_k"),
+        ({"top_p": 0}, "top_p"), ({"top_p": 1.01}, "top_p"), ({"min_p": -0.1}, "min_p"), ({"min_p": 2}, "min_p"),
+    ],
+)  # fmt: skip
+def test_bad_parameters(bad: dict, says: str) -> None:
+    """Each is one clear line that names the parameter."""
+    with pytest.raises(InputError, match=says):
+        check_filters(**{"temperature": 1, "top_k": None, "top_p": None, "min_p": None, **bad})
+
+
+def test_array_candidates_behave_like_a_dict() -> None:
+    """Everything a strategy does to a dict of candidates works on the array too."""
+    row = np.random.default_rng(4).standard_normal(5000).astype(np.float32)
+    array = candidates(row)
+    plain = dict(array)
+    assert isinstance(array, ArrayCandidates)
+    assert list(array) == list(plain)
+    assert list(array)[:200] == np.argsort(-row, kind="stable")[:200].tolist()
+    assert len(array) == 5000
+    assert array.total() == pytest.approx(1, rel=1e-5)
+    best = next(iter(array))
+    assert max(array, key=array.__getitem__) == best == most_probable(array)
+    del array[best]
+    assert best not in array
+    assert array.get(best) is None
+    assert len(array) == 4999
+    with pytest.raises(KeyError):
+        del array[best]
+    with pytest.raises(KeyError):
+        array[9999]
+    with pytest.raises(KeyError):
+        array[-1] = 1.0
+    array[best] = 5.0
+    assert next(iter(array)) == best
+    array.pop(best)
+    assert "4999 of 5000" in repr(array)

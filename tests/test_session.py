@@ -1,0 +1,353 @@
+"""The session: draws, rollbacks, held tokens, ends, budgets and the way out."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from backtrack_sampler import BaseStrategy, InputError, RollbackError, Session, SessionOptions, StrategyError, TakeBack
+from backtrack_sampler.events import Drawn, Finished, Released, Rollback
+from backtrack_sampler.testing import ListLogits
+
+WORDS = ["a", "b", "c", " ", "stop", ""]
+END = 5
+
+
+def decode(tokens) -> str:
+    return "".join(WORDS[t] for t in tokens)
+
+
+def session(strategy: BaseStrategy | None = None, listeners=(), **options) -> Session:
+    settings = SessionOptions(**{"temperature": 0, "max_new_tokens": 20, **options})
+    return Session(strategy or BaseStrategy(), settings, decode=decode, prompt=[0], eos_token_ids=[END], listeners=listeners)  # fmt: skip
+
+
+def prefer(*order: int) -> ListLogits:
+    """Logits that make greedy decoding take these, first choice first."""
+    row = ListLogits([-10.0] * len(WORDS))
+    for rank, token in enumerate(order):
+        row[token] = 10.0 - rank
+    return row
+
+
+class Scripted(BaseStrategy):
+    """Takes back so many tokens at some draws, and holds everything."""
+
+    def __init__(self, asks: dict[int, int], hold: int = 99) -> None:
+        self.asks, self.hold, self.draws, self.heard = asks, hold, 0, []
+
+    def backtrack(self, tokens) -> int:
+        self.draws += 1
+        return self.asks.get(self.draws, 0)
+
+    def on_rollback(self, tokens) -> None:
+        self.heard.append(list(tokens))
+
+    def pending(self, tokens) -> int:
+        return min(self.hold, len(tokens))
+
+
+def test_tokens_are_released_as_they_are_drawn() -> None:
+    """Without a strategy every token is safe at once, and sequence is prompt plus continuation."""
+    s = session()
+    assert s.step(prefer(1)) == [1]
+    assert s.step(prefer(2)) == [2]
+    assert s.sequence == [0, 1, 2]
+
+
+def test_a_rollback_shortens_everything_and_is_told() -> None:
+    """Tokens, sequence and counts agree after a rollback; strategy and listeners hear of it."""
+    events = []
+    strategy = Scripted({3: 2})
+    s = session(strategy, [events.append])
+    for token in (1, 2, 3):
+        s.step(prefer(token))
+    assert s.tokens == [1]
+    assert s.sequence == [0, 1]
+    assert strategy.heard == [[1]]
+    assert [e for e in events if isinstance(e, Rollback)] == [Rollback(1, (2, 3), "c ", "Scripted", "")]
+    assert s.stats.discarded == 2
+    assert s.stats.rollbacks == 1
+
+
+def test_held_tail_that_becomes_pending_again() -> None:
+    """Ban "a b" and "b c" as 1 2 and 3 4 of the pitfall: what an older tail could become is held too."""
+
+    class Pairs(BaseStrategy):
+        """Rejects 0 1 and 2 3; holds a first half of either."""
+
+        def backtrack(self, tokens):
+            return 2 if tokens[-2:] in ([0, 1], [2, 3]) else 0
+
+        def pending(self, tokens):
+            return 1 if tokens[-1:] in ([0], [2]) else 0
+
+    s = session(Pairs())
+    assert s.step(prefer(0)) == []
+    assert s.step(prefer(2)) == []  # 0 must wait: if 2 is taken back, 1 may follow it
+    assert s.step(prefer(3)) == []  # 2 3 is taken back
+    assert s.tokens == [0]
+    assert s.step(prefer(1)) == []  # 0 1 is taken back as well, and nothing of it was released
+    assert s.tokens == []
+
+
+def test_a_rollback_behind_what_was_released_is_an_error() -> None:
+    """Nothing already streamed is ever taken back; the message says what to do; the session is over."""
+    s = session(Scripted({2: 2}, hold=0))
+    s.step(prefer(1))
+    with pytest.raises(RollbackError, match="pending"):
+        s.step(prefer(2))
+    assert s.finished
+    with pytest.raises(RollbackError, match="has only 1"):
+        session(Scripted({1: 3})).step(prefer(1))
+
+
+@pytest.mark.parametrize("answer", [-1, 1.5, True, "one", [1]])
+def test_nonsense_from_backtrack(answer) -> None:
+    """A strategy that returns no whole number of tokens is named."""
+
+    class Nonsense(BaseStrategy):
+        def backtrack(self, tokens):
+            return answer
+
+    with pytest.raises(StrategyError, match=r"Nonsense\.backtrack returned"):
+        session(Nonsense()).step(prefer(1))
+
+
+@pytest.mark.parametrize("hook", ["on_logits", "on_probs", "on_next_token", "backtrack", "pending"])
+def test_an_error_in_a_hook_names_it(hook: str) -> None:
+    """The strategy and the hook are in the message, the original error is the cause."""
+    broken = type("Broken", (BaseStrategy,), {hook: lambda self, *_: 1 / 0})()
+    with pytest.raises(StrategyError, match="Broken") as caught:
+        session(broken).step(prefer(1))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_an_end_token_that_was_taken_back_does_not_end_the_stream() -> None:
+    """Ends are decided after the rollback of a step."""
+    s = session(Scripted({1: 1}))
+    assert s.step(prefer(END)) == []
+    assert not s.finished
+    s.step(prefer(1))
+    assert s.step(prefer(END)) == [1, END]
+    assert s.finished
+    assert s.stats.finish_reason == "end"
+
+
+def test_length_limit_counts_what_stands() -> None:
+    """Discarded tokens do not count against max_new_tokens."""
+    s = session(Scripted({2: 1, 4: 2}, hold=1), max_new_tokens=3)
+    out = []
+    for _ in range(6):
+        out += s.step(prefer(1))
+    assert len(out) == 3
+    assert s.finished
+    assert s.stats.finish_reason == "length"
+
+
+def test_at_end_can_go_on() -> None:
+    """What a strategy takes back at the end is taken back, and the stream goes on."""
+
+    class NotYet(BaseStrategy):
+        asked = 0
+
+        def at_end(self, tokens):
+            self.asked += 1
+            return TakeBack(1, "too early") if self.asked == 1 else 0
+
+    s = session(NotYet(), max_new_tokens=2)
+    s.step(prefer(1))
+    s.step(prefer(2))
+    assert not s.finished
+    assert s.tokens == [1]
+    s.step(prefer(3))
+    assert s.finished
+    assert s.tokens == [1, 3]
+
+
+def test_stop_strings() -> None:
+    """A stop string ends the stream before itself; its beginning is held; the text before it in its token is kept."""
+    s = session(stop=["bc"])
+    assert s.step(prefer(0)) == [0]
+    assert s.step(prefer(1)) == []
+    assert s.step(prefer(0)) == [1, 0]
+    s.step(prefer(1))
+    assert s.step(prefer(2)) == []
+    assert s.finished
+    assert decode(s.tokens) == "aba"
+    s = session(stop=["op"])
+    s.step(prefer(4))
+    assert s.tokens == []
+    assert s.last_text == "st"
+    assert s.stats.finish_reason == "stop"
+
+
+def test_a_stop_string_that_begins_a_rejected_text() -> None:
+    """A stop string inside what is taken back does not stop the stream."""
+    s = session(Scripted({2: 2}), stop=["b"])
+    s.step(prefer(0))
+    s.step(prefer(1))
+    assert not s.finished
+    assert s.tokens == []
+
+
+def test_stop_is_held_for_shorter_beginnings_too() -> None:
+    """Stop "ab": an a before a held token waits, because the held one may be taken back and a b follow."""
+
+    class HoldLast(Scripted):
+        def pending(self, tokens):
+            return 1 if tokens[-1:] == [2] else 0
+
+    s = session(HoldLast({3: 2}), stop=["ab"])
+    s.step(prefer(0))
+    assert s.step(prefer(2)) == []
+    s.step(prefer(0))
+    assert s.tokens == [0]
+    s.step(prefer(1))
+    assert s.finished
+    assert s.tokens == []
+
+
+def test_filters_are_relaxed_when_nothing_is_left() -> None:
+    """A strategy that removes all candidates of a filter gets those behind it: first top-p, then top-k, then min-p."""
+
+    class Only(BaseStrategy):
+        def on_probs(self, probs, tokens):
+            return {t: p for t, p in probs.items() if t == 3}
+
+    s = session(Only(), temperature=1.0, top_k=1, top_p=0.1, min_p=0.99, seed=1)
+    assert s.step(prefer(0, 1, 2, 3)) == [3]
+
+
+def test_bans_apply_before_the_filters() -> None:
+    """With top_k=1 and the best token banned on logits, the next best is drawn."""
+
+    class Ban(BaseStrategy):
+        def on_logits(self, logits, tokens):
+            logits[0] = -math.inf
+            return logits
+
+    assert session(Ban(), top_k=1).step(prefer(0, 1)) == [1]
+
+
+class BanAll(BaseStrategy):
+    """Bans every token after the first `free`, and holds what came before."""
+
+    def __init__(self, free: int = 0, hold: int = 0) -> None:
+        self.free, self.hold = free, hold
+
+    def on_probs(self, probs, tokens):
+        return {t: p for t, p in probs.items() if t != END} if len(tokens) < self.free else {}
+
+    def pending(self, tokens):
+        return min(len(tokens), self.hold)
+
+
+def test_all_banned_goes_back_and_then_stops() -> None:
+    """Nothing to draw: go further back, ban there, and where nothing is left to go back over, end."""
+    s = session(BanAll(1, hold=1))
+    for _ in range(20):
+        if s.finished:
+            break
+        s.step(prefer(0, 1, 2, 3))
+    assert s.finished
+    assert s.stats.finish_reason == "exhausted"
+    assert s.tokens == []
+    assert s.stats.rollbacks == len(WORDS) - 1
+
+
+def test_all_banned_and_accept() -> None:
+    """With "accept" the model's own choice stands, in spite of the strategy."""
+    s = session(BanAll(), on_exhausted="accept")
+    assert s.step(prefer(2)) == [2]
+
+
+def test_all_banned_and_raise() -> None:
+    """With "raise" the session ends and says what its driver should raise."""
+    s = session(BanAll(), on_exhausted="raise")
+    s.step(prefer(2))
+    assert s.finished
+    assert "nothing is left to draw" in str(s.error)
+
+
+class Stubborn(BaseStrategy):
+    """Rejects token 0 wherever it is drawn, and never bans it."""
+
+    def backtrack(self, tokens):
+        return 1 if tokens[-1] == 0 else 0
+
+
+@pytest.mark.parametrize(("policy", "tokens"), [("stop", []), ("accept", [0])])
+def test_greedy_decoding_does_not_loop_for_ever(policy: str, tokens: list[int]) -> None:
+    """The same token drawn and rejected again and again: the budget of the prefix ends it."""
+    s = session(Stubborn(), on_exhausted=policy, max_retries=5)
+    for _ in range(6):
+        s.step(prefer(0))
+    assert s.tokens == tokens
+    assert s.stats.discarded <= 6
+    assert s.finished == (policy == "stop")
+
+
+def test_a_held_dead_end_goes_further_back() -> None:
+    """Where tokens are held, a dead end bans the token before it and goes on from there."""
+
+    class NoZeroAfterOne(BaseStrategy):
+        def backtrack(self, tokens):
+            return 1 if tokens[-2:] == [1, 0] else 0
+
+        def pending(self, tokens):
+            return 1 if tokens[-1:] == [1] else 0
+
+    s = session(NoZeroAfterOne(), max_retries=3)
+    s.step(prefer(1, 2))
+    for _ in range(4):
+        s.step(prefer(0))
+    assert s.tokens == []
+    assert s.step(prefer(1, 2)) == [2]  # 1 is banned here now
+
+
+def test_the_budget_of_a_stream() -> None:
+    """max_discarded bounds the work of a whole stream."""
+    s = session(Scripted(dict.fromkeys(range(1, 1000), 1)), max_discarded=7, max_retries=1000)
+    while not s.finished:
+        s.step(prefer(0))
+    assert s.stats.discarded <= 8
+
+
+def test_events_in_order() -> None:
+    """Drawn, Released and Finished, with the probability among the candidates."""
+    events = []
+    s = session(listeners=[events.append], max_new_tokens=1, temperature=1.0)
+    s.step(prefer(2))
+    drawn, released, finished = events
+    assert isinstance(drawn, Drawn)
+    assert drawn.token == 2
+    assert drawn.probability == pytest.approx(drawn.candidates[2])
+    assert released == Released(0, (2,))
+    assert finished == Finished("length")
+
+
+def test_a_session_that_has_ended() -> None:
+    """Stepping on is refused; ending again and closing twice are harmless."""
+    s = session(max_new_tokens=1)
+    s.step(prefer(1))
+    assert s.end("context") == []
+    s.close()
+    s.close()
+    with pytest.raises(Exception, match="has ended"):
+        s.step(prefer(1))
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ({"max_new_tokens": 0}, "max_new_tokens"), ({"max_new_tokens": 1.5}, "max_new_tokens"), ({"stop": [""]}, "stop"),
+        ({"stop": [3]}, "stop"), ({"on_exhausted": "panic"}, "on_exhausted"), ({"max_retries": 0}, "max_retries"),
+        ({"max_discarded": -1}, "max_discarded"), ({"top_p": 0}, "top_p"), ({"temperature": -0.1}, "temperature"),
+    ],
+)  # fmt: skip
+def test_bad_options(bad: dict, says: str) -> None:
+    """Each is one clear line that names the parameter."""
+    with pytest.raises(InputError, match=says):
+        SessionOptions(**bad)
