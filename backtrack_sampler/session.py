@@ -61,14 +61,10 @@ class SessionOptions:
             raise InputError("stop must be strings that are not empty")
         for name, least in (("max_new_tokens", 1), ("max_retries", 1), ("max_discarded", 0)):
             value = getattr(self, name)
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int) or value < least
-            ):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
                 raise InputError(f"{name} must be a whole number, at least {least}, not {value!r}")
         if self.on_exhausted not in ("stop", "accept", "raise"):
-            raise InputError(
-                f"on_exhausted must be 'stop', 'accept' or 'raise', not {self.on_exhausted!r}"
-            )
+            raise InputError(f"on_exhausted must be 'stop', 'accept' or 'raise', not {self.on_exhausted!r}")
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,10 +35,10 @@ def gemma_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def smollm_transformers(smollm_file: Path) -> Iterator[object]:
+def smollm_transformers(smollm_file: Path) -> object:
     """The same SmolLM2-135M in transformers, float32."""
     import torch
 
     from backtrack_sampler.provider.transformers_provider import TransformersProvider
 
-    yield TransformersProvider.from_pretrained(smollm_file, dtype=torch.float32)
+    return TransformersProvider.from_pretrained(smollm_file, dtype=torch.float32)

@@ -59,11 +59,10 @@ class Emulator(pyte.Screen):
 class Program:
     """`backtrack-sampler` in a pseudo terminal of its own."""
 
-    def __init__(
-        self, *arguments: str, rows: int = 24, columns: int = 80, term: str = "linux"
-    ) -> None:
+    def __init__(self, *arguments: str, rows: int = 24, columns: int = 80, term: str = "linux") -> None:
         self.screen = Emulator(columns, rows)
         self.raw = ""
+        self._ended = False
         self._stream = pyte.Stream(self.screen)
         environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         self._child = pexpect.spawn(
@@ -93,18 +92,18 @@ class Program:
         self.screen.resize(rows, columns)
         self._child.setwinsize(rows, columns)
 
-    def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
-        """Wait until a condition holds of the screen; it fails with what is there instead."""
+    def until(self, condition: Callable[[], bool], *, quiet: bool = True, seconds: float = 60) -> None:
+        """Wait until a condition holds (and, if `quiet`, nothing more comes); else fail with what is there."""
         deadline = time.monotonic() + seconds
-        while not condition():
+        while (self._read() and quiet) or not condition():
             assert time.monotonic() < deadline, f"waited in vain; the screen is\n{self.screen.text}"
-            assert self._read(), f"the program ended; the screen is\n{self.screen.text}"
+            assert not self._ended, f"the program ended; the screen is\n{self.screen.text}"
 
     def wait(self) -> int | None:
         """Wait for the end; returns the exit code."""
-        while self._read():
-            pass
-        self._child.close()
+        while not self._ended:
+            self._read()
+        self._child.wait()
         code: int | None = self._child.exitstatus
         return code
 
@@ -113,11 +112,13 @@ class Program:
         return termios.tcgetattr(self._child.child_fd) == self._modes
 
     def _read(self) -> bool:
+        """Whether anything came in a tenth of a second."""
         try:
             text = self._child.read_nonblocking(65536, 0.1)
         except pexpect.TIMEOUT:
-            return True
+            return False
         except pexpect.EOF:
+            self._ended = True
             return False
         self.raw += text
         self._stream.feed(text)

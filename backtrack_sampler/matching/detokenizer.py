@@ -79,9 +79,7 @@ class Detokenizer:
         else:
             # The incomplete character begins in this token, or goes on from an earlier one.
             begins = count - 1 if new else before.held_from
-            after = _After(
-                before.window, max(before.settled, len(stable)), length, min(begins, count - 1)
-            )
+            after = _After(before.window, max(before.settled, len(stable)), length, min(begins, count - 1))
         self._states.append(after)
         self._lengths.append(length)
         return new

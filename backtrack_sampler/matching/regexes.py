@@ -22,8 +22,8 @@ from ..errors import InputError
 from .phrases import unfolded
 
 if sys.version_info >= (3, 11):
-    from re import _constants as sre
-    from re import _parser as sre_parser
+    from re import _constants as sre  # type: ignore[attr-defined]
+    from re import _parser as sre_parser  # type: ignore[attr-defined]
 else:  # the same two modules under their older names
     import sre_constants as sre
     import sre_parse as sre_parser
@@ -81,9 +81,7 @@ class RegexAutomaton:
             back-references.
     """
 
-    def __init__(
-        self, patterns: Iterable[str], *, ignore_case: bool = False, max_span: int = 200
-    ) -> None:
+    def __init__(self, patterns: Iterable[str], *, ignore_case: bool = False, max_span: int = 200) -> None:
         self.max_span = max_span
         self._steps: list[tuple[Accepts, int] | None] = []  # state -> (test, next state)
         self._free: list[list[int]] = []  # state -> states reached without a character
@@ -129,9 +127,7 @@ class RegexAutomaton:
         self._collect(after, position + 1, found)
         return after, found
 
-    def finish(
-        self, threads: Threads, position: int, before: str
-    ) -> list[tuple[int, int, int]]:
+    def finish(self, threads: Threads, position: int, before: str) -> list[tuple[int, int, int]]:
         """The text ends at `position`: matches that only waited for that."""
         found: list[tuple[int, int, int]] = []
         self._cross(threads, before, "", position, found)
@@ -183,9 +179,7 @@ class RegexAutomaton:
         steps = (self._steps[state] for state in states)
         return self._closure([s[1] for s in steps if s is not None and s[0](character)])
 
-    def _collect(
-        self, threads: Threads, end: int, found: list[tuple[int, int, int]]
-    ) -> None:
+    def _collect(self, threads: Threads, end: int, found: list[tuple[int, int, int]]) -> None:
         for state in threads:
             if state in self._accepting and threads[state] < end:
                 found.append((threads[state], end, self._accepting[state]))
@@ -246,9 +240,7 @@ class RegexAutomaton:
             here = there
         self._free[here].append(end)
 
-    def _build_one(
-        self, operation: Any, argument: Any, flags: int, start: int, end: int, pattern: str
-    ) -> None:
+    def _build_one(self, operation: Any, argument: Any, flags: int, start: int, end: int, pattern: str) -> None:
         test = _test(operation, argument, flags)
         if test is not None:
             own = self._state(pattern)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from ..errors import InputError
 from .detokenizer import Decode, Detokenizer
-from .phrases import PhraseAutomaton, exact as identical, folded, unfolded
+from .phrases import PhraseAutomaton, folded, unfolded
+from .phrases import exact as identical
 from .regexes import RegexAutomaton, Threads
 
 __all__ = ["Match", "TokenMatcher"]
@@ -158,7 +159,7 @@ class TokenMatcher:
         found += [match for match in waiting if not _is_word(plain)]
         self._text.append(character)
         phrases = self._phrases.step(phrases, self._fold[character])
-        still_waiting = []
+        still_waiting: list[tuple[int, int, int]] = []
         for index in self._phrases.ends(phrases):
             match = (position + 1 - self._phrases.lengths[index], position + 1, index)
             if not self._whole_words or self._starts_word(match[0]):
@@ -171,9 +172,7 @@ class TokenMatcher:
         return phrases, threads, tuple(still_waiting)
 
     def _starts_word(self, start: int) -> bool:
-        return (
-            start == 0 or not _is_word(self._text[start]) or not _is_word(self._text[start - 1])
-        )
+        return start == 0 or not _is_word(self._text[start]) or not _is_word(self._text[start - 1])
 
     def _matches(self, found: list[tuple[int, int, int]]) -> list[Match]:
         found.sort(key=lambda match: (match[0], -match[1]))

@@ -64,9 +64,7 @@ class BaseProvider(ABC):
         Raises:
             InputError: the model has no chat template.
         """
-        raise InputError(
-            "this model has no chat template: use an instruction-tuned model, or leave chat out"
-        )
+        raise InputError("this model has no chat template: use an instruction-tuned model, or leave chat out")
 
     def get_eos_token_id(self) -> int:
         """One of the end tokens (as backtrack_sampler 3.x had it); -1 where there is none."""

@@ -58,25 +58,23 @@ class LlamacppProvider(BaseProvider):
         if cache is None:
             cache = self._api.LlamaRAMCache(capacity_bytes=256 << 20)
         if not isinstance(cache, self._api.LlamaRAMCache):
-            raise InputError(
-                f"cache must be a llama_cpp.LlamaRAMCache or None, not {type(cache).__name__}"
-            )
+            raise InputError(f"cache must be a llama_cpp.LlamaRAMCache or None, not {type(cache).__name__}")
         self._states = _SavedStates(cache)
         self._vocabulary = self._api.llama_model_get_vocab(llm.model)
         self._size = llm.n_vocab()
         self._pieces: dict[int, bytes] = {}
         self._piece_buffer = ctypes.create_string_buffer(1024)
-        self._written = np.full(llm.n_ctx(), -1, dtype=np.intc)  # what we evaluated, to compare with
+        # llama.cpp rounds a small context up, to more than Llama has made room for.
+        context = min(llm.n_ctx(), len(llm.input_ids))
+        self._written = np.full(context, -1, dtype=np.intc)  # what we evaluated, to compare with
         self._window = int(self._api.llama_model_n_swa(llm.model))  # 0: no sliding window
         self._interval = self._checkpoint_interval()
         self._last_saved = 0
         super().__init__(remember)
         trained = self._api.llama_model_n_ctx_train(llm.model)
-        self.context_size = min(llm.n_ctx(), trained) if trained > 0 else llm.n_ctx()
+        self.context_size = min(context, trained) if trained > 0 else context
         self.eos_token_ids = frozenset(
-            token
-            for token in range(self._size)
-            if self._api.llama_vocab_is_eog(self._vocabulary, token)
+            token for token in range(self._size) if self._api.llama_vocab_is_eog(self._vocabulary, token)
         )
         self._keep(0, [])
 
@@ -111,9 +109,7 @@ class LlamacppProvider(BaseProvider):
             if path is not None:
                 llm = api.Llama(model_path=str(path), n_ctx=n_ctx, **options)
             else:
-                llm = api.Llama.from_pretrained(
-                    str(model), filename or "*.gguf", n_ctx=n_ctx, **options
-                )
+                llm = api.Llama.from_pretrained(str(model), filename or "*.gguf", n_ctx=n_ctx, **options)
         except (ValueError, RuntimeError, OSError, ImportError) as error:
             what = f"{path} is broken or not a GGUF model" if path else f"cannot load {model}"
             raise ModelError(f"{what} ({_one_line(error)})") from error
@@ -122,7 +118,7 @@ class LlamacppProvider(BaseProvider):
     # -- text ------------------------------------------------------------------------------
 
     def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
-        return self._llm.tokenize(text.encode(), add_bos=add_special_tokens, special=True)
+        return list(self._llm.tokenize(text.encode(), add_bos=add_special_tokens, special=True))
 
     def decode(self, tokens: Sequence[int]) -> str:
         return b"".join(map(self._piece, tokens)).decode("utf-8", errors="replace")
@@ -138,7 +134,7 @@ class LlamacppProvider(BaseProvider):
             eos_token=self._special_text(self._llm.token_eos()),
             bos_token=self._special_text(self._llm.token_bos()),
         )
-        return formatter(messages=[dict(message) for message in messages]).prompt  # type: ignore[arg-type]
+        return str(formatter(messages=[dict(message) for message in messages]).prompt)
 
     def _piece(self, token: int) -> bytes:
         piece = self._pieces.get(token)
@@ -341,7 +337,7 @@ class _SavedStates:
         return True
 
     def add(self, state: _SavedState) -> None:
-        self._cache[state.key] = state  # type: ignore[assignment]
+        self._cache[state.key] = state
 
     def remove(self, state: _SavedState) -> None:
         self._cache.cache_state.pop(state.key, None)

@@ -44,9 +44,7 @@ class TransformersProvider(BaseProvider):
     ) -> None:
         torch, _ = _libraries()
         if getattr(model.config, "is_encoder_decoder", False):
-            raise InputError(
-                f"{type(model).__name__} is an encoder-decoder: use a causal (decoder-only) model"
-            )
+            raise InputError(f"{type(model).__name__} is an encoder-decoder: use a causal (decoder-only) model")
         if device is not None and not _is_placed(model):
             model = model.to(device)
         self._torch = torch
@@ -103,20 +101,14 @@ class TransformersProvider(BaseProvider):
         return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens))
 
     def decode(self, tokens: Sequence[int]) -> str:
-        text = self._tokenizer.decode(
-            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        text = self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return str(text)
 
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         if not self._tokenizer.chat_template:
             return super().chat_prompt(messages)
         conversation = [dict(message) for message in messages]
-        return str(
-            self._tokenizer.apply_chat_template(
-                conversation, tokenize=False, add_generation_prompt=True
-            )
-        )
+        return str(self._tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True))
 
     # -- memory ----------------------------------------------------------------------------
 
@@ -158,13 +150,10 @@ class TransformersProvider(BaseProvider):
     def _keep(self, length: int, tokens: list[int]) -> int:
         if self._cache_name is None:
             return length
-        if length and self._memory is not None:
-            length = self._memory.shorten(length)
-        else:
-            length = 0
-        if length == 0:
+        kept = self._memory.shorten(length) if length and self._memory is not None else 0
+        if kept == 0:
             self._memory = None
-        return length
+        return kept
 
     def _copy(self, raw: torch.Tensor) -> torch.Tensor:
         return raw.clone()
@@ -184,6 +173,9 @@ def _libraries() -> tuple[Any, Any]:
 def _is_placed(model: PreTrainedModel) -> bool:
     """Quantised, or spread by accelerate: moving it would break it."""
     quantised = getattr(model, "is_quantized", False)
+    # Loaded from a GGUF file it says quantised as well, but its weights are plain tensors.
+    if str(getattr(model, "quantization_method", "")).lower().endswith("gguf"):
+        quantised = False
     return bool(quantised or getattr(model, "hf_device_map", None))
 
 

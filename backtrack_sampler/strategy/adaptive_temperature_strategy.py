@@ -24,9 +24,7 @@ class AdaptiveTemperatureStrategy(BaseStrategy):
         poly_coeffs: of the polynomial, highest power first.
     """
 
-    def __init__(
-        self, poly_coeffs: Sequence[float] = (-0.037, 0.481, -2.3, 4.917, -1.791)
-    ) -> None:
+    def __init__(self, poly_coeffs: Sequence[float] = (-0.037, 0.481, -2.3, 4.917, -1.791)) -> None:
         if not poly_coeffs:
             raise InputError("poly_coeffs must have at least one coefficient")
         self._coefficients = tuple(poly_coeffs)

@@ -122,5 +122,7 @@ def _strengths(name: str, given: Strengths) -> dict[str, float]:
         if not isinstance(text, str) or not text:
             raise InputError(f"{name} must hold texts that are not empty, not {text!r}")
         if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 <= strength <= 1:
-            raise InputError(f"the strength of {text!r} must be between 0 (leave alone) and 1 (never), not {strength!r}")
+            raise InputError(
+                f"the strength of {text!r} must be between 0 (leave alone) and 1 (never), not {strength!r}"
+            )
     return {text: float(strength) for text, strength in pairs.items() if strength > 0}

@@ -26,9 +26,7 @@ def as_strategy(strategy: Any) -> BaseStrategy:
         return V3Adapter(strategy)
     if isinstance(strategy, BaseStrategy):
         return strategy
-    raise InputError(
-        f"{type(strategy).__name__} is not a strategy: make it a subclass of BaseStrategy"
-    )
+    raise InputError(f"{type(strategy).__name__} is not a strategy: make it a subclass of BaseStrategy")
 
 
 class V3Adapter(BaseStrategy):

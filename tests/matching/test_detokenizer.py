@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ def pieces(cuts: list[int]) -> list[bytes]:
     """The text's bytes cut at arbitrary places."""
     data = TEXT.encode()
     places = sorted({0, len(data), *(cut % len(data) for cut in cuts)})
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(places)]
 
 
 @given(st.lists(st.integers(0, 200), max_size=40), st.lists(st.integers(0, 60), max_size=6))

@@ -56,7 +56,7 @@ def test_earliest_then_longest() -> None:
 
 
 def test_whole_words_wait_for_the_next_character() -> None:
-    """"cat" as a whole word is not in "cation" nor "bobcat"; at the live edge it waits; the end is a boundary."""
+    """ "cat" as a whole word is not in "cation" nor "bobcat"; at the live edge it waits; the end is a boundary."""
     m = matcher(["cat", "ion", " ", "bob"], ["cat"], whole_words=True)
     assert push_all(m, [0]) == []
     assert m.pending(1) == 1

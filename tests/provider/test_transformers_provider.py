@@ -48,9 +48,7 @@ def test_going_back_equals_a_fresh_evaluation(name: str) -> None:
         other = TOKENS[:kept] + [5, 6, 7]
         expected = stepwise(name, other, set(range(kept, kept + 4)))
         for length in range(kept, kept + 4):
-            torch.testing.assert_close(
-                provider.logits(other[:length]), expected[length], rtol=1e-5, atol=1e-5
-            )
+            torch.testing.assert_close(provider.logits(other[:length]), expected[length], rtol=1e-5, atol=1e-5)
         for length in range(kept + 1, LENGTH + 1):  # and back to where it was, token by token
             provider.logits(TOKENS[:length])
 
@@ -176,6 +174,15 @@ def test_placed_models_stay_where_they_are(mark: str) -> None:
         def forward(self, input_ids: torch.Tensor, past_key_values: object = None) -> None: ...
 
     TransformersProvider(Placed(), TinyTokenizer(), torch.device("meta"))
+
+
+@pytest.mark.slow
+def test_a_model_from_a_gguf_file_can_be_moved(smollm_transformers) -> None:
+    """transformers calls it quantised, but its weights are plain: it follows `device`."""
+    from backtrack_sampler.provider.transformers_provider import _is_placed
+
+    assert smollm_transformers._model.is_quantized
+    assert not _is_placed(smollm_transformers._model)
 
 
 def test_all_end_tokens_count() -> None:

@@ -67,7 +67,7 @@ def test_dropped_into_the_folder(tmp_path: Path, smollm_file: Path) -> None:
         command = [sys.executable, "-m", "backtrack_sampler", *arguments]
         return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
 
-    assert "force-start:" in run("strategies")
+    assert "force-start" in run("strategies")
     arguments = ("--model", str(smollm_file), "--max-new-tokens", "8", "--strategy", "force-start:start= So it is")
     assert run("generate", "Tell me", *arguments).startswith(" So it is")
 

@@ -1,0 +1,33 @@
+# Two commands do all the set-up: `make demo` and `make test`. Both need Python 3.10 or newer and a C++ compiler.
+PYTHON ?= python3
+VENV ?= .venv
+PIP = $(VENV)/bin/python -m pip install -q -c constraints.txt
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.demo
+	@$(VENV)/bin/python examples/demo.py
+
+test: $(VENV)/.test
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/.test
+	$(VENV)/bin/python benchmarks/overhead.py
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || \
+	  { echo "Python 3.10 or newer is needed: make PYTHON=/path/to/python3 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is needed (Debian: apt install python3-venv)"; exit 1; }
+
+$(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV); the first time llama.cpp is compiled, which takes some minutes ..."
+	@$(PIP) -e '.[$*]'
+	@touch $@

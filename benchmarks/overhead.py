@@ -1,0 +1,212 @@
+"""What the sampler costs on top of the engine it drives: ratios, measured side by side in one run.
+
+    python benchmarks/overhead.py                          # everything: a table, and JSON
+    python benchmarks/overhead.py --engines llamacpp --slops phrases.json --tokens 300
+
+The sampler writes freely for a few dozen tokens; then a bare evaluation loop of the same engine is
+fed the same tokens; then it is the sampler's turn again. A machine whose speed drifts slows both
+alike. Each figure is the median over these pairs of (bare seconds per forward pass) / (sampler
+seconds per forward pass): 1.00 is the engine's own speed. Discarded tokens cost forward passes like
+any others, so rollbacks neither help nor hurt the ratio; how many there were is shown beside it.
+
+Growth is how the time per token grows from token 100 to token 1,500, over how the bare loop's does.
+Selection is milliseconds for candidates and a draw from 262,144 logits (an absolute bound).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseProvider
+from backtrack_sampler.discovery import embedded_model, load_provider
+from backtrack_sampler.sampling import candidates, draw
+
+PROMPT = "Write a long story about a dragon who is afraid of heights.\n\n"
+PIECE = 24  # forward passes of one side before it is the other's turn
+VOCABULARY = 262_144
+
+
+# -- the bare loops: nothing but the engine ---------------------------------------------------
+
+
+class BareLlamacpp:
+    """`Llama.eval` token by token, and a look at the logits."""
+
+    def __init__(self, model: Path) -> None:
+        self._llm = load_provider(model, "llamacpp")._llm  # type: ignore[attr-defined]
+
+    def start(self, prompt: list[int]) -> None:
+        import llama_cpp
+
+        self._get = llama_cpp.llama_get_logits_ith
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._llm.ctx), True)
+        self._llm.reset()
+        self._size = self._llm.n_vocab()
+        self.feed(prompt)
+
+    def feed(self, tokens: list[int]) -> None:
+        self._llm.eval(tokens)
+        np.ctypeslib.as_array(self._get(self._llm.ctx, -1), shape=(self._size,)).argmax()
+
+
+class BareTransformers:
+    """`forward` token by token with transformers' own cache."""
+
+    def __init__(self, provider: Any) -> None:
+        self._model = provider._model
+
+    def start(self, prompt: list[int]) -> None:
+        from transformers import DynamicCache
+
+        self._cache = DynamicCache(config=self._model.config)
+        self.feed(prompt)
+
+    def feed(self, tokens: list[int]) -> None:
+        import torch
+
+        ids = torch.tensor([tokens], device=self._model.device)
+        with torch.inference_mode():
+            output = self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        output.logits[0, -1].argmax()
+
+
+# -- side by side -----------------------------------------------------------------------------
+
+
+def pairs(
+    provider: BaseProvider, bare: Any, strategy: Any, tokens: int, seed: int = 1
+) -> tuple[list[tuple[int, float, float]], dict[str, int]]:
+    """Run both in turns over about `tokens` tokens.
+
+    Returns:
+        (position, sampler seconds per forward pass, bare seconds per forward pass) of each pair,
+        and what the sampler counted.
+    """
+    prompt = provider.encode(PROMPT)
+    provider.eos_token_ids = frozenset()  # a long text is wanted, not a good one
+    provider.reset()
+    sampler = BacktrackSampler(provider, strategy)
+    stream = sampler.generate(prompt, max_new_tokens=tokens, seed=seed)
+    bare.start(prompt)
+    written = [next(stream)]
+    found = []
+    fed = 0
+    while len(written) < tokens:
+        forwards, started = provider.forward_passes, time.perf_counter()
+        for token in stream:
+            written.append(token)
+            if provider.forward_passes - forwards >= PIECE:
+                break
+        sampler_each = (time.perf_counter() - started) / max(1, provider.forward_passes - forwards)
+        new = written[fed:]
+        started = time.perf_counter()
+        for token in new:
+            bare.feed([token])
+        bare_each = (time.perf_counter() - started) / len(new)
+        fed += len(new)
+        found.append((len(written), sampler_each, bare_each))
+    stats = sampler.stats
+    return found, {"emitted": stats.emitted, "discarded": stats.discarded, "rollbacks": stats.rollbacks}
+
+
+def ratio(found: list[tuple[int, float, float]], low: float = 0, high: float = float("inf")) -> float:
+    """Median of bare over sampler, for the pairs that end between two positions."""
+    return statistics.median(b / s for position, s, b in found if low <= position <= high)
+
+
+def strategies(provider: BaseProvider, slops: Sequence[str]) -> dict[str, Callable[[], Any]]:
+    """What is measured: a name and how to make it."""
+    return {
+        "no strategy": lambda: None,
+        f"anti-slop, {len(slops):,} phrases": lambda: AntiSlopStrategy(provider, slops),
+    }
+
+
+def measure_engine(engine: str, model: Path, slops: Sequence[str], tokens: int, long: int) -> list[dict[str, Any]]:
+    """All rows of one engine."""
+    options = {} if engine == "llamacpp" else {"dtype": "float32"}
+    provider = load_provider(model, engine, **options)
+    bare = BareLlamacpp(model) if engine == "llamacpp" else BareTransformers(provider)
+    pairs(provider, bare, None, 2 * PIECE)  # warm up
+    rows = []
+    for name, make in strategies(provider, slops).items():
+        found, counts = pairs(provider, bare, make(), tokens)
+        bar = 0.97 if name == "no strategy" else 0.95
+        rows.append({"engine": engine, "what": f"overhead, {name}", "value": ratio(found), "bar": bar, "better": "higher", **counts})  # fmt: skip
+        show(rows[-1])
+    if long:
+        name, make = list(strategies(provider, slops).items())[-1]
+        found, counts = pairs(provider, bare, make(), long)
+        early, late = ratio(found, 50, 250), ratio(found, long - 200)
+        rows.append({"engine": engine, "what": f"growth from token 100 to {long - 100:,}, {name}", "value": early / late, "bar": 1.05, "better": "lower", **counts})  # fmt: skip
+        show(rows[-1])
+    return rows
+
+
+def measure_selection() -> list[dict[str, Any]]:
+    """Milliseconds for candidates and a draw from a large vocabulary."""
+    generator, rng, rows = np.random.default_rng(0), random.Random(0), []
+    logits = [(generator.standard_normal(VOCABULARY) * spread).astype(np.float32) for spread in (1, 3)]
+    for what, filters, bar in (
+        ("top-k 50", (50,), 0.5),
+        ("no top-k", (None,), 5.0),
+        ("top-p 0.95, no top-k", (None, 0.95), 5.0),
+    ):
+        times = []
+        for repeat in range(60):
+            started = time.perf_counter()
+            draw(candidates(logits[repeat % 2], *filters), rng)
+            times.append(1000 * (time.perf_counter() - started))
+        rows.append({"engine": "-", "what": f"selection from {VOCABULARY:,}, {what} (ms)", "value": statistics.median(times[4:]), "bar": bar, "better": "lower"})  # fmt: skip
+        show(rows[-1])
+    return rows
+
+
+def show(row: dict[str, Any]) -> None:
+    met = row["value"] >= row["bar"] if row["better"] == "higher" else row["value"] <= row["bar"]
+    sign = ">=" if row["better"] == "higher" else "<="
+    counts = f"{row['rollbacks']} rollbacks, {row['discarded']} discarded" if "rollbacks" in row else ""
+    print(
+        f"| {row['engine']:12} | {row['what']:58} | {row['value']:6.3f} | {sign} {row['bar']:<5} | {'met' if met else 'MISSED':6} | {counts:30} |",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engines", nargs="*", default=["llamacpp", "transformers"])
+    parser.add_argument("--model", type=Path, help="a .gguf file (default: the embedded SmolLM2)")
+    parser.add_argument("--slops", type=Path, help="a JSON list of phrases (default: 8,000 made-up ones)")
+    parser.add_argument("--tokens", type=int, default=400, help="tokens a row (default 400)")
+    parser.add_argument("--long", type=int, default=1600, help="tokens of the growth row, 0 leaves it out")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/overhead.json"))
+    options = parser.parse_args()
+    rng = random.Random(0)
+    words = "voice heart shadow whisper breath ancient silver tapestry gently trembling eyes light".split()  # noqa: SIM905
+    slops = (
+        json.loads(options.slops.read_text())
+        if options.slops
+        else [" ".join(rng.choices(words, k=rng.randint(2, 5))) for _ in range(8000)]
+    )
+    print(f"| {'engine':12} | {'what':58} | {'value':6} | {'bar':8} | {'':6} | {'':30} |")
+    print(f"|{'-' * 14}|{'-' * 60}|{'-' * 8}|{'-' * 10}|{'-' * 8}|{'-' * 32}|")
+    rows = measure_selection()
+    for engine in options.engines:
+        rows += measure_engine(engine, options.model or embedded_model(), slops, options.tokens, options.long)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"machine": platform.processor() or platform.machine(), "rows": rows}, indent=1))
+    print(f"\nwritten to {options.json}")
+
+
+if __name__ == "__main__":
+    main()

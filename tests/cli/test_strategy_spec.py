@@ -1,0 +1,174 @@
+"""Strategies as they are written on a command line."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backtrack_sampler.cli.strategy_spec import parameters, parse_spec
+from backtrack_sampler.errors import InputError
+from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
+from backtrack_sampler.strategy.creative_writing_strategy import CreativeWritingStrategy
+from backtrack_sampler.strategy.human_guidance_strategy import HumanGuidanceStrategy
+from backtrack_sampler.strategy.replace_strategy import ReplaceStrategy
+from backtrack_sampler.testing import FakeProvider
+
+MINE = '''
+from backtrack_sampler import BaseStrategy
+
+class Mine(BaseStrategy):
+    """Mine."""
+    def __init__(self, key=0, two_words=None):
+        self.key = key
+
+class Other(BaseStrategy):
+    """Takes its model by name only."""
+    def __init__(self, *, provider, key=0):
+        self.provider = provider
+'''
+
+
+@pytest.fixture()
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A strategy file in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.py").write_text(MINE)
+    return tmp_path / "my.py"
+
+
+@pytest.mark.parametrize("text", ["antislop", "antislop:", "antislop:,", "antislop: "])
+def test_name_alone(text: str) -> None:
+    """A name without parameters, with or without a colon, takes the defaults."""
+    assert parse_spec(text) == (AntiSlopStrategy, {})
+
+
+@pytest.mark.parametrize("name", ["creative_writing", "creative-writing"])
+def test_dashes_and_underscores_are_the_same(name: str) -> None:
+    """Names and keys can be written with dashes or underscores."""
+    assert parse_spec(f"{name}:eos-penalty=2") == (CreativeWritingStrategy, {"eos_penalty": 2})
+    assert parse_spec(f"{name}:eos_penalty=2") == (CreativeWritingStrategy, {"eos_penalty": 2})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5), ("0.5", 0.5), ("-1e3", -1000.0), ("Infinity", math.inf), ("true", True), ("null", None),
+        ('"5"', "5"), ("word", "word"), ("two words", "two words"), ("", ""), (" x", " x"), ("a=b", "a=b"),
+        ("a:b", "a:b"), ("a|b", ["a", "b"]), (" a | b ", [" a ", " b "]), ("a||b", ["a", "", "b"]), ("1|2", ["1", "2"]),
+        ('["a", "b,c"]', ["a", "b,c"]), ("[]", []), ('{"a": 0.5, "b": 1}', {"a": 0.5, "b": 1}),
+        ('"a, b"', "a, b"), ('"a|b"', "a|b"), ('"quote \\" and [ and ,"', 'quote " and [ and ,'), ('"C:\\\\"', "C:\\"),
+        ('[["a]"], ","]', [["a]"], ","]), ("it's", "it's"), ('5" disk', '5" disk'), ("a]b", "a]b"), ("a(b", "a(b"),
+        ("main.py", "main.py"), ("dir/main.py:x", "dir/main.py:x"), ("漢字", "漢字"), ("a\nb", "a\nb"),
+    ],
+)  # fmt: skip
+def test_values(text: str, value: Any) -> None:
+    """JSON where it can be, a|b for a list, plain text otherwise; commas only inside JSON."""
+    expected = (ReplaceStrategy, {"find": value, "replace": "x", "skip_tokens": 3})
+    assert parse_spec(f"replace:find={text},replace=x,skip_tokens=3") == expected
+    assert parse_spec(f"replace:replace=x,skip_tokens=3,find={text}") == expected
+
+
+def test_a_file_of_lines(tmp_path: Path) -> None:
+    """@FILE is a text a line, without empty lines; Windows line ends and byte-order marks do not count."""
+    path = tmp_path / "slops.txt"
+    path.write_bytes("\ufeffa tapestry of\r\n\r\n whisper\r\n[x]\r\n".encode())
+    assert parse_spec(f"antislop:slops=@{path},skip_tokens=1").arguments == {
+        "slops": ["a tapestry of", " whisper", "[x]"], "skip_tokens": 1,
+    }  # fmt: skip
+
+
+def test_a_json_file(tmp_path: Path) -> None:
+    """@FILE.json is what is in it."""
+    path = tmp_path / "slops.json"
+    path.write_text("\ufeff" + json.dumps({"a, b": 0.5}), encoding="utf-8")
+    assert parse_spec(f"antislop:slops=@{path}").arguments == {"slops": {"a, b": 0.5}}
+
+
+@pytest.mark.parametrize("path", ["my.py", "./my.py"])
+@pytest.mark.parametrize(
+    ("rest", "name", "arguments"),
+    [
+        (":Mine", "Mine", {}), (":Other", "Other", {}), (":Mine:", "Mine", {}), (":Mine:key=1", "Mine", {"key": 1}),
+        (":Mine:key=x.py:y", "Mine", {"key": "x.py:y"}), (":Mine:two-words=[1, 2]", "Mine", {"two_words": [1, 2]}),
+    ],
+)  # fmt: skip
+def test_a_class_in_a_file(mine: Path, path: str, rest: str, name: str, arguments: dict[str, Any]) -> None:
+    """FILE.py:Class, with parameters after another colon."""
+    spec = parse_spec(path + rest)
+    assert (spec.cls.__name__, spec.arguments) == (name, arguments)
+
+
+def test_a_file_with_one_class(mine: Path) -> None:
+    """The class can be left out where the file has only one; a key after the colon is no class."""
+    mine.write_text(MINE.split("class Other", maxsplit=1)[0])
+    assert parse_spec("my.py").cls.__name__ == "Mine"
+    for text in ("my.py:key=1,two-words=x", "./my.py:two_words=x,key=1", f"{mine}:two-words=x,key=1"):
+        assert parse_spec(text).arguments == {"key": 1, "two_words": "x"}
+
+
+@pytest.mark.parametrize("path", ["C:\\x\\my.py", "C:/x/my.py", "d:\\my.py"])
+def test_windows_paths(mine: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """The colon of a drive letter is part of the path."""
+    target = Path(path)  # here just a file of that name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(MINE)
+    spec = parse_spec(f"{path}:Mine:key=1")
+    assert (spec.cls.__name__, spec.arguments) == ("Mine", {"key": 1})
+    assert parse_spec(f"{path}:Other").cls.__name__ == "Other"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "NAME:key=value"), (":key=1", "NAME:key=value"), ("nonsense", "no strategy 'nonsense'"),
+        ("antislop:nonsense=1", "has no parameter 'nonsense': it takes slops"), ("debug:x=1", "it takes none"),
+        ("replace", "needs find, replace"), ("replace:find=x", "needs replace"), ("antislop:slops", "as key=value"),
+        ("antislop:skip_tokens=1,slops", "as key=value"), ("antislop:skip_tokens=1,slops,x=2", "as key=value"),
+        ("antislop:provider=1", "no parameter 'provider'"), ("human-guidance:screen=1", "no parameter 'screen'"),
+        ("antislop:skip-tokens=1,skip_tokens=2", "given twice"), ("antislop:slops=[the]", "not JSON"),
+        ('antislop:slops=["the"', "not JSON"), ('antislop:slops=["the"] x', "goes on after its end"),
+        ("antislop:slops=@/nowhere.txt", "cannot read"), ("antislop:slops=@", "cannot read"),
+        ("./nowhere.py:Mine", "no strategy file"), ("my.py:Nobody", "has no strategy Nobody"), ("my.py", "name it"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used(mine: Path, text: str, message: str) -> None:
+    """Whatever is wrong is said in one line."""
+    with pytest.raises(InputError, match=message) as caught:
+        parse_spec(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_cannot_be_used(tmp_path: Path) -> None:
+    """A broken JSON file, and one that is no text, are named."""
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\x00")
+    for name, message in (("broken.json", "is not JSON"), ("bytes.txt", "cannot read")):
+        with pytest.raises(InputError, match=message):
+            parse_spec(f"antislop:slops=@{tmp_path / name}")
+
+
+def test_build_passes_the_model_where_it_is_wanted(mine: Path) -> None:
+    """A constructor gets the model if it has a parameter `provider`, wherever that stands."""
+    provider = FakeProvider()
+    assert parse_spec("my.py:Mine:key=4").build(provider).key == 4
+    assert parse_spec("my.py:Other").build(provider).provider is provider
+    assert isinstance(parse_spec("antislop:slops=a|b").build(provider), AntiSlopStrategy)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["antislop:slops=5", "antislop:slops=the", "replace:find=5,replace=x", "creative-writing:top_p_flat=x", "human-guidance:top_k=0"],
+)  # fmt: skip
+def test_values_that_a_constructor_refuses(text: str) -> None:
+    """Whatever a constructor raises becomes an error in one line."""
+    with pytest.raises(InputError):
+        parse_spec(text).build(FakeProvider())
+
+
+def test_parameters_are_those_of_the_command_line() -> None:
+    """The model and a screen are nothing to write on a command line."""
+    assert list(parameters(HumanGuidanceStrategy)) == ["top_k", "min_autopass", "prompt"]
