@@ -106,9 +106,9 @@ def _from_array(x: Any, top_k: int | None, top_p: float | None, min_p: float | N
     if peak == -math.inf:
         return {}
     ids = None
-    if peak == math.inf:  # somebody forced these
+    if peak == math.inf:
         ids = np.flatnonzero(x == np.inf)
-        return _few(ids, np.zeros(len(ids)), top_p, None)
+        return _few(ids, x[ids], top_p, min_p)
     if top_k and top_k < len(x):
         ids = np.asarray(top_ids(x, top_k))
     elif min_p:
@@ -140,9 +140,6 @@ def _from_list(logits: list[float], top_k: int | None, top_p: float | None, min_
     if any(value != value for value in logits):
         _checked_peak(math.nan)
     ids = sorted(range(len(logits)), key=lambda token: -logits[token])
-    if logits and logits[ids[0]] == math.inf:
-        ids = [token for token in ids if logits[token] == math.inf]
-        return _filtered(ids, [0.0] * len(ids), top_p, None)
     ids = ids[: top_k or None]
     return _filtered(ids, [logits[token] for token in ids], top_p, min_p)
 
@@ -152,7 +149,10 @@ def _filtered(ids: list[int], values: list[float], top_p: float | None, min_p: f
     if not values or _checked_peak(values[0]) == -math.inf:
         return {}
     peak = values[0]
-    weights = [math.exp(value - peak) for value in values]
+    if peak == math.inf:  # somebody forced these, in equal shares
+        weights = [1.0 for value in values if value == math.inf]
+    else:
+        weights = [math.exp(value - peak) for value in values]
     while weights[-1] == 0.0 or (min_p and weights[-1] < min_p):
         weights.pop()
     if top_p is not None and top_p < 1:
