@@ -161,16 +161,7 @@ class _Watched(BaseStrategy):
 
     def __init__(self, strategy: BaseStrategy) -> None:
         self._strategy = strategy
-        for name in (
-            "reset",
-            "on_logits",
-            "on_probs",
-            "on_next_token",
-            "backtrack",
-            "at_end",
-            "on_rollback",
-            "pending",
-        ):
+        for name in (name for name in vars(BaseStrategy) if not name.startswith("_")):
             setattr(self, name, self._wrapped(name))
 
     def _wrapped(self, name: str) -> Callable[..., Any]:
