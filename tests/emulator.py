@@ -14,6 +14,9 @@ import pexpect
 import pyte
 from wcwidth import wcwidth
 
+#: llama.cpp's threads spin while they wait, which is very slow where something else runs beside them.
+FAIR = {"OMP_WAIT_POLICY": "passive"}
+
 
 class Emulator(pyte.Screen):
     """pyte, made like xterm where it differs at the right margin and with combining characters."""
@@ -69,7 +72,7 @@ class Program:
             sys.executable,
             ["-m", "backtrack_sampler", *arguments],
             dimensions=(rows, columns),
-            env={**environment, "TERM": term, "LC_ALL": "C.UTF-8"},
+            env={**environment, **FAIR, "TERM": term, "LC_ALL": "C.UTF-8"},
             encoding="utf-8",
             codec_errors="replace",
         )

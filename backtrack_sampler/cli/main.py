@@ -55,9 +55,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="backtrack-sampler", description="A sampler with an undo button."
-    )
+    parser = _Parser(prog="backtrack-sampler", description="A sampler with an undo button.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     generate = commands.add_parser(

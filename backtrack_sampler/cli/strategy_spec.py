@@ -66,9 +66,7 @@ def parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
 
 
 #: A file may follow a drive letter, and a class the file; a class is not followed by "=".
-_SPEC = re.compile(
-    r"(?P<name>([A-Za-z]:(?=[\\/]))?[^:]*\.py(:\w+(?![\w-]*=))?|[^:]*)(:(?P<rest>.*))?", re.DOTALL
-)
+_SPEC = re.compile(r"(?P<name>([A-Za-z]:(?=[\\/]))?[^:]*\.py(:\w+(?![\w-]*=))?|[^:]*)(:(?P<rest>.*))?", re.DOTALL)
 
 
 def _split_name(text: str) -> tuple[str, str]:

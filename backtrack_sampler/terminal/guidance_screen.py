@@ -21,6 +21,7 @@ _DIGITS = list("123456789")
 _SEQUENCES = {"[A": "up", "[B": "down", "[C": "right", "[D": "left"}
 _SEQUENCES |= {"OA": "up", "OB": "down", "OC": "right", "OD": "left"}
 
+
 class Menu(NamedTuple):
     """What a person is asked.
 
@@ -132,9 +133,7 @@ def check_terminal() -> None:
     try:
         import curses
     except ImportError as error:
-        raise MissingPackageError(
-            "this Python has no curses: pip install 'backtrack_sampler[tui]'"
-        ) from error
+        raise MissingPackageError("this Python has no curses: pip install 'backtrack_sampler[tui]'") from error
     if hasattr(curses, "setupterm"):  # not on Windows
         try:
             curses.setupterm()

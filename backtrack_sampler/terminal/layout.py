@@ -25,9 +25,7 @@ def width(character: str) -> int:
 
 def printable(text: str, keep: str = "") -> str:
     """Control characters made visible, one for one, except those in `keep`: no text can move the cursor."""
-    return "".join(
-        c if c in keep else _SHOWN.get(c, "\ufffd" if _is_control(c) else c) for c in text
-    )
+    return "".join(c if c in keep else _SHOWN.get(c, "\ufffd" if _is_control(c) else c) for c in text)
 
 
 def _is_control(character: str) -> bool:

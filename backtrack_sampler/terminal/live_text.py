@@ -58,13 +58,16 @@ class LiveText:
             self._settle(event.position + len(event.tokens))
         self._out.flush()
 
-    def finish(self, text: str) -> None:
-        """The stream is over, and this is all of its text: show what is not shown yet.
+    def finish(self, text: str | None = None) -> None:
+        """The stream is over: show what no event tells of.
 
-        That is what no event tells of: incomplete characters, and in the token in which a stop
-        string begins, the part before it.
+        Args:
+            text: all of the stream's text. A stop string leaves the part of its first token that
+                stands before it, and only the text has that. None shows the rest of incomplete
+                characters.
         """
-        self._write(text[self._start + len(self._tail) :])
+        shown = self._start + len(self._tail)
+        self._write(self._detokenizer.finish() if text is None else text[shown:])
         self._out.flush()
 
     def _write(self, text: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
-
 from emulator import Program, options_on
 
 PROMPT = "Once upon a time"
@@ -72,7 +72,7 @@ def test_a_whole_session() -> None:
         stories.append(guide.take(ENTER, 2))
         stories.append(guide.take(" ", 1))
         stories.append(guide.take("3", 3))
-        assert all(longer.startswith(shorter) for shorter, longer in zip(stories, stories[1:], strict=False))
+        assert all(longer.startswith(shorter) for shorter, longer in pairwise(stories))
 
         # Several steps back, with both keys, further than the beginning; then on again.
         for story, key in zip(stories[-2::-1], [LEFT, "\x7f", "b", LEFT], strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import math
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from emulator import Program
+from emulator import FAIR, Program
 
 from backtrack_sampler.cli import main as cli
 from backtrack_sampler.cli.main import main
@@ -38,7 +39,8 @@ class Shout(BaseStrategy):
 def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "backtrack_sampler", *arguments],
-        capture_output=True, text=True, encoding="utf-8", timeout=120, check=False, **options,
+        capture_output=True, text=True, encoding="utf-8", timeout=300, check=False,
+        env={**os.environ, **FAIR}, **options,
     )  # fmt: skip
 
 
@@ -196,7 +198,7 @@ def test_interrupt(extra: list[str]) -> None:
 # -- what cannot be done ----------------------------------------------------------------------
 
 
-@pytest.fixture()
+@pytest.fixture
 def no_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading a model fails the test."""
 
@@ -206,7 +208,7 @@ def no_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "load_provider", load_provider)
 
 
-@pytest.fixture()
+@pytest.fixture
 def refused(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Runs a command that must end with exit code 2, no text, and one line on stderr, which it returns."""
 
@@ -333,7 +335,7 @@ def test_option_of_the_other_engine(refused: Callable[..., str], tmp_path: Path)
 # -- details, on a fake model -----------------------------------------------------------------
 
 
-@pytest.fixture()
+@pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
     """A model of a few words in place of the embedded one."""
     provider = FakeProvider(["x", " a", " b\u2603", ""], lambda tokens: [-math.inf, 2, 2, -math.inf])

@@ -32,7 +32,7 @@ class Other(BaseStrategy):
 '''
 
 
-@pytest.fixture()
+@pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A strategy file in the current folder."""
     monkeypatch.chdir(tmp_path)

@@ -312,7 +312,7 @@ def test_any_answers_lead_where_a_pile_of_choices_does(answers: list[int], min_a
         ended = len(pile) == 6 or (pile and pile[-1] == END)
         if not ended:
             row = model.logits([ONE, *pile])
-            best = sorted(range(5), key=lambda token: -row[token])  # noqa: B023
+            best = sorted(range(5), key=lambda token: -row[token])
             if math.exp(row[best[0]]) / sum(map(math.exp, row)) >= min_autopass:
                 pile.append(best[0])
                 continue

@@ -31,7 +31,7 @@ def paint(spans: list[Span], rows: int, columns: int) -> list[str]:
     cells = [[" "] * (columns - 1) for _ in range(rows)]
     for span in spans:
         assert 0 <= span.row < rows
-        assert 0 <= span.column
+        assert span.column >= 0
         assert span.column + columns_of(span.text) <= columns - 1
         assert not any(unicodedata.category(c) in ("Cc", "Cs", "Cn", "Zl", "Zp") for c in span.text)
         column = span.column

@@ -144,7 +144,6 @@ def test_corners_of_the_screen(kept: str, gone: str, then: str, settled: bool, p
 
 def test_rollback_is_struck_out_first() -> None:
     """With a pause, what is about to go is shown struck out in its place."""
-    out = io.StringIO()
     states: list[Emulator] = []
 
     class Watching(io.StringIO):
@@ -184,3 +183,14 @@ def test_first_word_keeps_its_space() -> None:
     live = LiveText(out, decode, [7, 8], pause=0)
     live(Drawn(0, 1, 1.0, {}))
     assert out.getvalue() == " w1"
+
+
+def test_finish_without_a_text_shows_incomplete_characters() -> None:
+    """What is left of a character that was never completed is shown at the end."""
+    out = io.StringIO()
+    live = LiveText(out, FakeProvider(["a", b"\xe6\xbc"]).decode, pause=0)
+    live(Drawn(0, 0, 1.0, {}))
+    live(Drawn(1, 1, 1.0, {}))
+    assert out.getvalue() == "a"
+    live.finish()
+    assert out.getvalue() == "a\ufffd"
