@@ -243,13 +243,13 @@ class LlamacppProvider(BaseProvider):
     def _restore(self, saved: _SavedState) -> int:
         """Put a saved state back; returns its length."""
         api, llm = self._api, self._llm
+        llm.reset()  # whoever uses it directly next must evaluate before it samples
         api.llama_memory_clear(api.llama_get_memory(llm.ctx), True)
         pointer = saved.data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         if not api.llama_state_seq_set_data(llm.ctx, pointer, len(saved.data), 0):
             self._states.remove(saved)
             raise ModelError("llama.cpp could not restore a saved state: call reset() and try again")
         length = len(saved.tokens)
-        llm.reset()  # whoever uses it directly next must evaluate before it samples
         llm.n_tokens = length
         llm.input_ids[:length] = saved.tokens
         self._written[:length] = saved.tokens

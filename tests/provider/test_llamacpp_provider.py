@@ -44,7 +44,7 @@ def feed(provider: LlamacppProvider, tokens: list[int], start: int) -> dict[int,
 
 def check_going_back(make, tokens: list[int], prompt: int, other: list[int]) -> None:
     """Go back by 1, 5, 40 and 400 and on with other tokens: the same as a run that never went back."""
-    provider, fresh = make(), make()
+    provider, fresh = make(), make(cache_bytes=10)  # without room for states, all is evaluated
     feed(provider, tokens, prompt)
     for back in (1, 5, 40, 400):
         kept = len(tokens) - back
@@ -59,7 +59,7 @@ def check_going_back(make, tokens: list[int], prompt: int, other: list[int]) -> 
 @pytest.mark.slow
 def test_going_back_on_full_attention(smollm_file: Path) -> None:
     """SmolLM2: going back by 1, 5, 40 and 400 gives the logits of a run that never went back."""
-    check_going_back(lambda: LlamacppProvider.from_pretrained(smollm_file, n_ctx=1024), words(1, 520), 40, [5, 6, 7])
+    check_going_back(lambda **o: LlamacppProvider.from_pretrained(smollm_file, n_ctx=1024, **o), words(1, 520), 40, [5, 6, 7])
 
 
 @pytest.mark.parametrize("swa_full", [True, False])
@@ -67,7 +67,7 @@ def test_going_back_on_a_tiny_sliding_window(tmp_path: Path, swa_full: bool) -> 
     """A float32 Gemma 3 long after its window has slid: exact with either cache, where the small one only says so."""
     path = tiny_gguf.write_gemma3(tmp_path / "tiny.gguf")
     check_going_back(
-        lambda: LlamacppProvider.from_pretrained(path, n_ctx=1024, n_batch=64, swa_full=swa_full),
+        lambda **o: LlamacppProvider.from_pretrained(path, n_ctx=1024, n_batch=64, swa_full=swa_full, **o),
         words(2, 900, 3, 64), 40, [5, 6, 7],
     )  # fmt: skip
 
@@ -125,7 +125,7 @@ def test_random_walks_on_a_sliding_window(tmp_path: Path, swa_full: bool) -> Non
 def test_going_back_on_recurrent_and_hybrid_memories(tmp_path: Path, architecture: str) -> None:
     """A memory that refuses to drop a suffix: a saved state is restored and the rest replayed."""
     path = getattr(tiny_gguf, f"write_{architecture}")(tmp_path / "tiny.gguf")
-    check_going_back(lambda: LlamacppProvider.from_pretrained(path, n_ctx=1024), words(4, 500, 3, 64), 40, [5, 6, 7])
+    check_going_back(lambda **o: LlamacppProvider.from_pretrained(path, n_ctx=1024, **o), words(4, 500, 3, 64), 40, [5, 6, 7])
 
 
 def test_going_back_without_room_for_states(tmp_path: Path) -> None:
