@@ -12,7 +12,7 @@ import math
 from collections.abc import MutableMapping
 from typing import Any
 
-__all__ = ["Bans"]
+__all__ = ["Bans", "truncate_positions"]
 
 
 class Bans:
@@ -23,6 +23,7 @@ class Bans:
 
     def add(self, position: int, token: int, factor: float = 0.0) -> None:
         """Multiply the probability of `token` at `position` by `factor`; 0 bans it."""
+        truncate_positions(self._factors, position)
         self._factors.setdefault(position, {})[token] = factor
 
     def factor(self, position: int, token: int) -> float:
@@ -46,8 +47,7 @@ class Bans:
 
     def truncate(self, length: int) -> None:
         """The stream is `length` tokens long again: forget what was said of longer prefixes."""
-        for position in [p for p in self._factors if p > length]:
-            del self._factors[position]
+        truncate_positions(self._factors, length)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -55,3 +55,12 @@ class Bans:
 
     def __len__(self) -> int:
         return sum(len(tokens) for tokens in self._factors.values())
+
+
+def truncate_positions(entries: dict[int, Any], length: int) -> None:
+    """Drop the entries behind a position, in a dict that is filled in rising order.
+
+    The last entries are the deepest, so this costs what it drops, not what there is.
+    """
+    while entries and next(reversed(entries)) > length:
+        entries.popitem()

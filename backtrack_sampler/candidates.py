@@ -68,12 +68,16 @@ class ArrayCandidates(MutableMapping[int, float]):
     def __repr__(self) -> str:
         return f"ArrayCandidates({len(self)} of {len(self._weights)} tokens)"
 
-    def total(self) -> float:
-        """The sum of all weights."""
-        return float(self._weights.sum(dtype="float64"))
+    def bounds(self) -> tuple[float, float]:
+        """The smallest weight, and the sum of all."""
+        return float(self._weights.min()), float(self._weights.sum(dtype="float64"))
 
-    def draw(self, rng: random.Random) -> int | None:
-        """One token in proportion to its weight; None where no weight is left.
+    def best(self) -> int:
+        """The token with the highest weight, the first of equals."""
+        return int(self._weights.argmax())
+
+    def draw(self, rng: random.Random) -> int:
+        """One token in proportion to its weight; there must be one, and none infinite.
 
         Sums in blocks first and then inside the block that was hit: exact, and one cheap pass.
         """
@@ -81,10 +85,7 @@ class ArrayCandidates(MutableMapping[int, float]):
 
         starts = np.arange(0, len(self._weights), _BLOCK)
         sums = np.add.reduceat(self._weights, starts, dtype=np.float64).cumsum()
-        total = float(sums[-1])
-        if not total > 0.0:
-            return None
-        target = rng.random() * total
+        target = rng.random() * float(sums[-1])
         block = min(int(sums.searchsorted(target, side="right")), len(sums) - 1)
         before = float(sums[block - 1]) if block else 0.0
         inside = self._weights[block * _BLOCK : (block + 1) * _BLOCK].cumsum(dtype=np.float64)

@@ -9,6 +9,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -46,11 +47,14 @@ def find_strategy(name: str) -> type[Any]:
         return _class_in(_load_file(Path(path)), class_name, path)
     plain = name.replace("-", "_")
     if plain in _files(strategy_package, "strategy"):
-        module = importlib.import_module(f"{strategy_package.__name__}.{plain}_strategy")
-        return _class_in(module, "", f"strategy/{plain}_strategy.py")
+        path = f"strategy/{plain}_strategy.py"
+        with _importing(path):
+            module = importlib.import_module(f"{strategy_package.__name__}.{plain}_strategy")
+        return _class_in(module, "", path)
     for entry_point in _entry_points():
         if entry_point.name.replace("-", "_") == plain:
-            found: type[Any] = entry_point.load()
+            with _importing(f"strategy {name}"):
+                found: type[Any] = entry_point.load()
             return found
     known = ", ".join(strategy_names())
     raise InputError(f"no strategy {name!r}: use one of {known}, or a path like ./my.py:MyStrategy")
@@ -125,11 +129,22 @@ def _load_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        with _importing(str(path)):
+            spec.loader.exec_module(module)
+    except InputError:
         del sys.modules[name]
-        raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise
     return module
+
+
+@contextmanager
+def _importing(what: str) -> Iterator[None]:
+    """Somebody else's code is imported: whatever is wrong with it becomes one line."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{what} cannot be imported: {type(error).__name__}: {reason}") from error
 
 
 def _class_in(module: ModuleType, class_name: str, path: str) -> type[Any]:

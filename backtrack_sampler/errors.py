@@ -49,4 +49,10 @@ class RollbackError(StrategyError):
 
 
 class ExhaustedError(BacktrackError):
-    """Nothing is left to draw, or a rollback budget is used up, and `on_exhausted="raise"`."""
+    """Nothing is left to draw, or a rollback budget is used up, and `on_exhausted="raise"`.
+
+    Attributes:
+        text: what `generate_text` had written ("" from `generate`).
+    """
+
+    text: str = ""

@@ -63,7 +63,8 @@ class Finished:
 
     Attributes:
         reason: "end" (an end token), "stop" (a stop string), "length" (a limit that the caller
-            set) or "exhausted" (nothing that the strategies allow was left to draw).
+            set), "exhausted" (nothing that the strategies allow was left to draw) or "context" (the
+            model's context is full).
     """
 
     reason: str

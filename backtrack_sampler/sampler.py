@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .errors import BacktrackError, ContextFullError, InputError
+from .errors import BacktrackError, ContextFullError, ExhaustedError, InputError
 from .events import Listener
 from .matching import Detokenizer
 from .provider.base_provider import BaseProvider
@@ -97,13 +98,13 @@ class BacktrackSampler:
         """The whole text at once; takes what `generate` takes.
 
         Raises:
-            ContextFullError: as `generate`; its `text` holds what was written.
+            ContextFullError, ExhaustedError: as `generate`; their `text` holds what was written.
         """
         parts: list[str] = []
         try:
             for text in self.stream_text(prompt, *args, **kwargs):
                 parts.append(text)
-        except ContextFullError as error:
+        except (ContextFullError, ExhaustedError) as error:
             error.text = "".join(parts)
             raise
         return "".join(parts)
@@ -117,12 +118,10 @@ class BacktrackSampler:
         options: dict[str, Any],
     ) -> Session:
         """Check everything that can be checked, and set the stream up; nothing is evaluated yet."""
-        try:
-            settings = SessionOptions(**options)
-        except TypeError:
-            known = set(SessionOptions.__dataclass_fields__)
-            wrong = ", ".join(sorted(set(options) - known))
-            raise InputError(f"unknown parameter {wrong}: generate takes {', '.join(sorted(known))}") from None
+        known = set(SessionOptions.__dataclass_fields__)
+        if unknown := sorted(set(options) - known):
+            raise InputError(f"unknown parameter {', '.join(unknown)}: generate takes {', '.join(sorted(known))}")
+        settings = SessionOptions(**options)
         tokens = self._prompt_tokens(prompt, add_special_tokens)
         if max_length is not None:
             if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1:
@@ -152,8 +151,8 @@ class BacktrackSampler:
         if isinstance(prompt, str):
             tokens = self.provider.encode(prompt, add_special_tokens=add_special_tokens)
         else:
-            tokens = [int(token) for token in prompt]
-        if not tokens or prompt == "":
+            tokens = _token_ids(prompt)
+        if not tokens or (isinstance(prompt, str) and not prompt):
             raise InputError("the prompt is empty: give the model at least one word to go on from")
         size = self.provider.context_size
         if size is not None and len(tokens) >= size:
@@ -200,9 +199,20 @@ class BacktrackSampler:
             for token in tokens:
                 if text := detokenizer.push(token):
                     yield text
-        except ContextFullError:
+        except (ContextFullError, ExhaustedError):
             if rest := detokenizer.finish():
                 yield rest
             raise
-        if rest := detokenizer.finish() + session.last_text:
+        finally:
+            tokens.close()  # type: ignore[attr-defined]  # a generator: its cleanup must not wait
+        # The text of a stop string's token begins with what was incomplete before it.
+        if rest := session.last_text or detokenizer.finish():
             yield rest
+
+
+def _token_ids(prompt: Sequence[int]) -> list[int]:
+    """Token ids as plain ints; takes NumPy's and torch's, and no text or fractions."""
+    try:
+        return [operator.index(token) for token in prompt]
+    except TypeError:
+        raise InputError("the prompt must be text, or a flat list of token ids") from None

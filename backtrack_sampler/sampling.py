@@ -36,7 +36,9 @@ _DICT_LIMIT = 4096  # more candidates than this stay an array
 def check_filters(temperature: float, top_k: int | None, top_p: float | None, min_p: float | None) -> None:
     """Raise InputError, with what to do, where a sampling parameter makes no sense."""
     for name, value in (("temperature", temperature), ("top_p", top_p), ("min_p", min_p)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        if value is None and name != "temperature":
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"{name} must be a number, not {value!r}")
     if not (math.isfinite(temperature) and temperature >= 0):
         raise InputError(f"temperature must be 0 (greedy) or more, not {temperature}")
@@ -102,6 +104,7 @@ def _is_torch(array: Any) -> bool:
 def _from_array(x: Any, top_k: int | None, top_p: float | None, min_p: float | None) -> MutableMapping[int, float]:
     import numpy as np
 
+    x = x.astype(np.float32, copy=False)
     peak = _checked_peak(float(x.max()))
     if peak == -math.inf:
         return {}
@@ -222,27 +225,35 @@ def _nucleus(weights: Any, top_p: float) -> Any:
 
 
 def total(probs: Mapping[int, float]) -> float:
-    """The sum of the weights."""
-    return probs.total() if isinstance(probs, ArrayCandidates) else math.fsum(probs.values())
-
-
-def draw(probs: MutableMapping[int, float], rng: random.Random) -> int | None:
-    """One token in proportion to its weight (they need not sum to one); None if nothing can be drawn.
-
-    An infinite weight forces its token. Uses exactly one `rng.random()`.
+    """The sum of the weights; infinite where one of them forces its token.
 
     Raises:
         InputError: a weight is NaN or negative.
     """
     if isinstance(probs, ArrayCandidates):
-        return probs.draw(rng)
-    whole = math.fsum(probs.values())
-    if whole != whole or min(probs.values(), default=0.0) < 0:
+        least, whole = probs.bounds()
+    else:
+        least, whole = min(probs.values(), default=0.0), sum(probs.values())
+    if whole != whole or least < 0:
         raise InputError("a probability is NaN or negative: check the strategy's on_probs")
-    if whole == math.inf:
-        return next(token for token, weight in probs.items() if weight == math.inf)
+    return whole
+
+
+def draw(probs: MutableMapping[int, float], rng: random.Random) -> int | None:
+    """One token in proportion to its weight (they need not sum to one); None if nothing can be drawn.
+
+    An infinite weight forces its token. Uses at most one `rng.random()`.
+
+    Raises:
+        InputError: a weight is NaN or negative.
+    """
+    whole = total(probs)
     if whole == 0.0:
         return None
+    if whole == math.inf:
+        return most_probable(probs)
+    if isinstance(probs, ArrayCandidates):
+        return probs.draw(rng)
     target = rng.random() * whole
     last = None
     for token, weight in probs.items():
@@ -255,11 +266,16 @@ def draw(probs: MutableMapping[int, float], rng: random.Random) -> int | None:
 
 
 def most_probable(probs: MutableMapping[int, float]) -> int | None:
-    """The token with the highest weight (the first of equals); None if nothing can be drawn."""
+    """The token with the highest weight (the first of equals); None if nothing can be drawn.
+
+    Raises:
+        InputError: a weight is NaN or negative.
+    """
+    if total(probs) == 0.0:
+        return None
     if isinstance(probs, ArrayCandidates):
-        return next(iter(probs), None)
-    token = max(probs, key=probs.__getitem__, default=None)
-    return token if token is not None and probs[token] > 0.0 else None
+        return probs.best()
+    return max(probs, key=probs.__getitem__)
 
 
 def entropy(logits: Any) -> float:

@@ -7,12 +7,13 @@ A `Session` does no I/O and knows no model. Whoever drives it asks a model for t
 from __future__ import annotations
 
 import math
+import operator
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .bans import Bans
+from .bans import Bans, truncate_positions
 from .errors import BacktrackError, ExhaustedError, InputError, RollbackError, StrategyError
 from .events import Drawn, Event, Finished, Listener, Released, Rollback
 from .matching import Decode, Match, TokenMatcher
@@ -56,13 +57,21 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         check_filters(self.temperature, self.top_k, self.top_p, self.min_p)
-        self.stop = [self.stop] if isinstance(self.stop, str) else list(self.stop)
-        if not all(isinstance(text, str) and text for text in self.stop):
+        if isinstance(self.stop, str):
+            self.stop = [self.stop]
+        if not isinstance(self.stop, (list, tuple)) or not all(isinstance(text, str) and text for text in self.stop):
             raise InputError("stop must be strings that are not empty")
         for name, least in (("max_new_tokens", 1), ("max_retries", 1), ("max_discarded", 0)):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            if value is None and name != "max_retries":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"{name} must be a whole number, at least {least}, not {value!r}")
+        if self.seed is not None:
+            try:
+                self.seed = operator.index(self.seed)
+            except TypeError:
+                raise InputError(f"seed must be a whole number or None, not {self.seed!r}") from None
         if self.on_exhausted not in ("stop", "accept", "raise"):
             raise InputError(f"on_exhausted must be 'stop', 'accept' or 'raise', not {self.on_exhausted!r}")
 
@@ -91,7 +100,7 @@ class Stats:
 
     @property
     def drawn(self) -> int:
-        """Tokens drawn so far."""
+        """Tokens drawn; while the stream runs, those that are held are not counted yet."""
         return self.emitted + self.discarded
 
 
@@ -143,7 +152,7 @@ class Session:
         self._bans = Bans()  # the session's own: where it had to go further back
         self._landings: dict[int, int] = {}  # length -> rollbacks that landed on this prefix
         self._filters = _relaxations(options)
-        self._stop = TokenMatcher(decode, options.stop, exact=True) if options.stop else None
+        self._stop = TokenMatcher(decode, options.stop, exact=True, context=prompt) if options.stop else None
         self._stop_match: Match | None = None
         self._call(strategy.reset)
 
@@ -198,16 +207,21 @@ class Session:
         o = self.options
         scale(logits, o.temperature)
         untouched = copy_of(logits) if o.on_exhausted == "accept" else None
+        size = len(logits)
         logits = self._call(self.strategy.on_logits, logits, self.tokens)
+        if logits is None or len(logits) != size:
+            raise self._wrong("on_logits", "return the logits, shape (vocab,)")
         logits = self._bans.apply(logits, len(self.tokens))
         for top_k, top_p, min_p in self._filters:
             probs: Candidates = candidates(logits, top_k, top_p, min_p)
             if probs:
                 probs = self._call(self.strategy.on_probs, probs, self.tokens)
+                if not isinstance(probs, MutableMapping):
+                    raise self._wrong("on_probs", "return the candidates, {token: probability}")
                 token = self._pick(probs)
                 if token is not None:
                     return token, probs
-        if untouched is not None and self.released == len(self.tokens):
+        if untouched is not None and not self._can_go_back:
             probs = candidates(untouched, o.top_k, o.top_p, o.min_p)
             return self._pick(probs), probs
         return None, {}
@@ -260,10 +274,7 @@ class Session:
     def _take_back(self, asked: TakeBack) -> bool:
         """Roll back within the budgets; False where the tokens are kept instead ("accept")."""
         length = len(self.tokens) - asked
-        limit = self.options.max_discarded
-        if limit is None:
-            limit = 1000 + 50 * len(self.tokens)
-        if self.stats.discarded + asked > limit:
+        if self.stats.discarded + asked > self._most_discarded:
             return self._exhausted(asked, "the budget for taking tokens back is used up")
         if self._landed(length) <= self.options.max_retries:
             self._rollback(asked)
@@ -277,25 +288,37 @@ class Session:
 
     def _dead_end(self, why: str) -> None:
         """Nothing goes on from this prefix: go a token further back and ban that token there."""
-        while len(self.tokens) > self.released:
+        while self._can_go_back:
             banned = self.tokens[-1]
             self._rollback(TakeBack(1, why, "session"))
             self._bans.add(len(self.tokens), banned)
             if self._landed(len(self.tokens)) <= self.options.max_retries:
                 return
-        self._exhausted(_NONE, why)
+        # With "accept" the next draw is made in spite of the strategy: see _choose.
+        if self.options.on_exhausted != "accept":
+            self._exhausted(_NONE, why)
+
+    @property
+    def _can_go_back(self) -> bool:
+        """Whether any token is still held, and the budget of the stream has room for it."""
+        return len(self.tokens) > self.released and self.stats.discarded < self._most_discarded
+
+    @property
+    def _most_discarded(self) -> int:
+        limit = self.options.max_discarded
+        return 1000 + 50 * len(self.tokens) if limit is None else limit
 
     def _landed(self, length: int) -> int:
         """A rollback lands on this prefix: how many have until now, this one included."""
-        for position in [p for p in self._landings if p > length]:
-            del self._landings[position]
-        self._landings[length] = self._landings.get(length, 0) + 1
-        return self._landings[length]
+        truncate_positions(self._landings, length)
+        count = self._landings.pop(length, 0) + 1
+        self._landings[length] = count
+        return count
 
     def _exhausted(self, rejected: TakeBack, why: str) -> bool:
         """The way out when nothing else helps; False where the rejected tokens are kept."""
         policy = self.options.on_exhausted
-        if policy == "accept" and rejected:
+        if policy == "accept":
             return False
         if rejected:
             self._rollback(rejected)
@@ -339,9 +362,10 @@ class Session:
             match = self._stop_match
             self.last_text = self._stop.text_before(match.token, match.start)
             self._truncate(match.token, "session", "stop string")
-        elif reason not in ("end", "length"):
-            # Nothing was drawn that led here: the strategy has not been asked yet.
+        if reason not in ("end", "length"):
+            # The strategy has not been asked about an end just here.
             while asked := self._asked(self.strategy.at_end):
+                self.last_text = ""
                 self._rollback(asked)
         self.finished = True
         self.stats.finish_reason = reason
@@ -356,6 +380,8 @@ class Session:
         prefix = self.tokens
         while not self.finished and safe > self.released:
             held = self._call(self.strategy.pending, prefix)
+            if not isinstance(held, int):
+                raise self._wrong("pending", "return how many tokens must wait, 0 for none")
             if self._stop is not None:
                 held = max(held, self._stop.pending(min(safe, len(self._stop))))
             if held <= 0:
@@ -377,6 +403,11 @@ class Session:
         for listener in self._listeners:
             listener(event)
 
+    def _wrong(self, hook: str, what: str) -> StrategyError:
+        """What a hook must not return; the session is over."""
+        self.finished = True
+        return StrategyError(f"{type(self.strategy).__name__}.{hook} must {what}")
+
     def _call(self, hook: Callable[..., Any], *args: Any) -> Any:
         """Call a hook; an error in it ends the stream and names the strategy."""
         try:
@@ -386,10 +417,22 @@ class Session:
             raise
         except Exception as error:
             self.finished = True
-            name = type(self.strategy).__name__
+            name = _culprit(error) or type(self.strategy).__name__
             raise StrategyError(
                 f"{name}.{getattr(hook, '__name__', hook)} raised {type(error).__name__}: {error}"
             ) from error
+
+
+def _culprit(error: BaseException) -> str:
+    """The innermost strategy in the traceback: in a chain or an adapter, the one whose code raised."""
+    name = ""
+    trace = error.__traceback__
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if isinstance(owner, BaseStrategy) or hasattr(owner, "get_keep_index"):
+            name = type(owner).__name__
+        trace = trace.tb_next
+    return name
 
 
 def _relaxations(o: SessionOptions) -> list[tuple[int | None, float | None, float | None]]:

@@ -102,6 +102,12 @@ class FakeProvider(BaseProvider):
     def decode(self, tokens: Sequence[int]) -> str:
         return b"".join(self.vocabulary[token] for token in tokens).decode(errors="replace")
 
+    def neutral_tokens(self) -> list[int]:
+        return []  # nothing depends on what comes before, and the vocabulary may have no full stop
+
+    def encode_within(self, text: str) -> list[int]:
+        return self.encode(text)
+
     def _evaluate(self, tokens: list[int], start: int) -> ListLogits:
         self.asked.append((start, list(tokens)))
         sequence = self._evaluated[:start] + tokens

@@ -159,7 +159,12 @@ def _guide(options: argparse.Namespace) -> int:
 
 def _strategies(_: argparse.Namespace) -> int:
     columns = min(100, shutil.get_terminal_size().columns)
-    classes = {name.replace("_", "-"): find_strategy(name) for name in strategy_names()}
+    classes = {}
+    for name in strategy_names():
+        try:
+            classes[name.replace("_", "-")] = find_strategy(name)
+        except InputError as error:  # one broken file does not hide the others
+            print(f"backtrack-sampler: {error}", file=sys.stderr)
     # Only for Python: on the command line, --strategy is repeated instead.
     shown = {name: cls for name, cls in classes.items() if cls is not ChainStrategy}
     indent = " " * (2 + max(map(len, shown)))

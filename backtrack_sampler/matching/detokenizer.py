@@ -47,7 +47,8 @@ class Detokenizer:
     def reset(self) -> None:
         """Forget all tokens (not the context)."""
         start = -len(self._context)
-        baseline = len(self._decode(self._context)) if self._context else 0
+        # What the context leaves incomplete is settled with the first token.
+        baseline = len(self._decode(self._context).rstrip(_INCOMPLETE)) if self._context else 0
         self._tokens: list[int] = []
         self._states = [_After(start, baseline, 0, 0)]
         self._lengths = [0]  # characters settled after the first n tokens, for bisecting

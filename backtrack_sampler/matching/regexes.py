@@ -30,8 +30,9 @@ else:  # the same two modules under their older names
 
 __all__ = ["RegexAutomaton", "Threads"]
 
-#: NFA state -> position where the earliest match through it began.
-Threads = Mapping[int, int]
+#: NFA state -> where the earliest and the latest match through it began. The earliest is the one to
+#: report; the latest goes on when the earliest has become too long, or is not wanted.
+Threads = Mapping[int, tuple[int, int]]
 
 _MAX_STATES = 20_000
 
@@ -93,7 +94,7 @@ class RegexAutomaton:
             starts.append(self._compile(index, pattern, ignore_case))
         self._initial = self._closure(starts)
         self._anchored = [state for state in self._initial if self._guarded[state]]
-        self._entry: dict[str, tuple[int, ...]] = {}  # character -> states after a fresh start
+        self._entry: dict[tuple[str, str], tuple[int, ...]] = {}  # gap -> states after a fresh start
 
     # -- running ---------------------------------------------------------------------------
 
@@ -114,16 +115,15 @@ class RegexAutomaton:
         """
         found: list[tuple[int, int, int]] = []
         live = self._cross(threads, before, character, position, found)
-        after: dict[int, int] = {}
+        after: dict[int, tuple[int, int]] = {}
         oldest = position + 1 - self.max_span
-        for state, start in live.items():
+        for state, (first, last) in live.items():
             step = self._steps[state]
-            if step is not None and start >= oldest and step[0](character):
+            if step is not None and last >= oldest and step[0](character):
                 for target in self._reach(step[1]):
-                    if start < after.get(target, position + 1):
-                        after[target] = start
+                    _merge(after, target, first if first >= oldest else last, last)
         for target in self._fresh(before, character):
-            after.setdefault(target, position)
+            _merge(after, target, position, position)
         self._collect(after, position + 1, found)
         return after, found
 
@@ -142,16 +142,15 @@ class RegexAutomaton:
         found: list[tuple[int, int, int]],
     ) -> Threads:
         """Pass the assertions that hold between these two characters."""
-        crossed: dict[int, int] = {}
-        for state, start in threads.items():
+        crossed: dict[int, tuple[int, int]] = {}
+        for state, (first, last) in threads.items():
             for target in self._pass(state, before, character):
-                if start < crossed.get(target, position + 1):
-                    crossed[target] = start
+                _merge(crossed, target, first, last)
         if not crossed:
             return threads
         self._collect(crossed, position, found)
-        for state, start in threads.items():
-            crossed[state] = min(start, crossed.get(state, start))
+        for state, (first, last) in threads.items():
+            _merge(crossed, state, first, last)
         return crossed
 
     def _pass(self, state: int, before: str, character: str) -> set[int]:
@@ -165,24 +164,26 @@ class RegexAutomaton:
                     todo += [t for holds, t in self._guarded[target] if holds(before, character)]
         return reached
 
-    def _fresh(self, before: str, character: str) -> set[int]:
-        """States after `character` of matches that begin with it."""
-        plain = self._entry.get(character)
-        if plain is None:
-            plain = self._entry[character] = tuple(self._consume(self._initial, character))
-        result = set(plain)
-        for state in self._anchored:
-            result |= self._consume(self._pass(state, before, character), character)
-        return result
+    def _fresh(self, before: str, character: str) -> tuple[int, ...]:
+        """States after `character` of matches that begin with it, remembered."""
+        gap = (before if self._anchored else "", character)
+        states = self._entry.get(gap)
+        if states is None:
+            reached = self._consume(self._initial, character)
+            for state in self._anchored:
+                reached |= self._consume(self._pass(state, before, character), character)
+            states = self._entry[gap] = tuple(reached)
+        return states
 
     def _consume(self, states: Iterable[int], character: str) -> set[int]:
         steps = (self._steps[state] for state in states)
         return self._closure([s[1] for s in steps if s is not None and s[0](character)])
 
     def _collect(self, threads: Threads, end: int, found: list[tuple[int, int, int]]) -> None:
-        for state in threads:
-            if state in self._accepting and threads[state] < end:
-                found.append((threads[state], end, self._accepting[state]))
+        for state, (first, last) in threads.items():
+            if state in self._accepting:
+                pattern = self._accepting[state]
+                found += [(start, end, pattern) for start in {first, last} if start < end]
 
     def _reach(self, state: int) -> tuple[int, ...]:
         """The closure of one state, remembered."""
@@ -208,6 +209,7 @@ class RegexAutomaton:
             tree = sre_parser.parse(pattern, re.IGNORECASE if ignore_case else 0)
         except re.error as error:
             raise InputError(f"broken regular expression {pattern!r}: {error}") from None
+        self._most_states = len(self._free) + _MAX_STATES
         start, end = self._state(pattern), self._state(pattern)
         self._build(tree, tree.state.flags, start, end, pattern)
         # An assertion alone does not make a match: ^ or \b match nothing that could be taken back.
@@ -224,7 +226,7 @@ class RegexAutomaton:
         return start
 
     def _state(self, pattern: str) -> int:
-        if len(self._free) >= _MAX_STATES:
+        if len(self._free) >= self._most_states:
             raise InputError(f"regular expression {pattern!r} is too large: use smaller repeat counts")
         self._steps.append(None)
         self._free.append([])
@@ -285,6 +287,11 @@ class RegexAutomaton:
             self._build(tree, flags, here, there, pattern)
             here = there
         self._free[here].append(end)
+
+
+def _merge(threads: dict[int, tuple[int, int]], state: int, first: int, last: int) -> None:
+    known = threads.get(state)
+    threads[state] = (first, last) if known is None else (min(first, known[0]), max(last, known[1]))
 
 
 def _test(operation: Any, argument: Any, flags: int) -> Accepts | None:

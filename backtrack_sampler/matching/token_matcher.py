@@ -57,6 +57,7 @@ class TokenMatcher:
         exact: nothing is ignored, neither case nor the form of an apostrophe.
         whole_words: phrases match only where no letter or digit touches them. The end of the
             stream counts as a boundary; at the live edge a match waits for the next character.
+        context: tokens that stand before the first one, for tokenisers that would drop its space.
 
     Raises:
         InputError: an empty phrase, or a regular expression that cannot be used.
@@ -71,6 +72,7 @@ class TokenMatcher:
         ignore_case: bool = True,
         exact: bool = False,
         whole_words: bool = False,
+        context: Sequence[int] = (),
     ) -> None:
         self._fold = identical if exact else folded if ignore_case else unfolded
         texts = ["".join(self._fold[character] for character in phrase) for phrase in phrases]
@@ -80,7 +82,7 @@ class TokenMatcher:
         patterns = list(regexes)
         self._regexes = RegexAutomaton(patterns, ignore_case=ignore_case) if patterns else None
         self._whole_words = whole_words
-        self._detokenizer = Detokenizer(decode)
+        self._detokenizer = Detokenizer(decode, context)
         self.reset()
 
     def reset(self) -> None:
@@ -131,7 +133,7 @@ class TokenMatcher:
         length = self._detokenizer.characters_before(count)
         start = length - self._phrases.depth[state.phrases]
         if state.threads:
-            start = min(start, *state.threads.values())
+            start = min(start, *(first for first, _ in state.threads.values()))
         held_from = self._detokenizer.first_incomplete(count)
         if start < length:
             held_from = min(held_from, self._detokenizer.token_of(start))

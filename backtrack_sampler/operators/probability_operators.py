@@ -120,9 +120,7 @@ class ProbabilityTrend(_Counted):
         backtrack_count: tokens to discard.
     """
 
-    def __init__(
-        self, window_size: int = 10, drop_threshold: float = 0.5, backtrack_count: int = 1
-    ) -> None:
+    def __init__(self, window_size: int = 10, drop_threshold: float = 0.5, backtrack_count: int = 1) -> None:
         self.window_size = check_count("window_size", window_size, 2)
         self.drop_threshold = check_range("drop_threshold", drop_threshold, 0, 1, inside=True)
         super().__init__(backtrack_count)

@@ -16,6 +16,8 @@ from ..errors import InputError
 
 __all__ = ["BaseProvider", "least_missed"]
 
+_NEUTRAL = "."
+
 
 class BaseProvider(ABC):
     """Base class of all backends.
@@ -54,6 +56,21 @@ class BaseProvider(ABC):
     @abstractmethod
     def decode(self, tokens: Sequence[int]) -> str:
         """Token ids to text, special tokens left out, incomplete characters as U+FFFD."""
+
+    def neutral_tokens(self) -> list[int]:
+        """Tokens to decode a text after, so that its first word keeps its leading space.
+
+        Some tokenisers (SentencePiece) drop the space of the first word they decode, and add one to the
+        first they encode: in the middle of a text both would be wrong.
+        """
+        return self.encode(_NEUTRAL)
+
+    def encode_within(self, text: str) -> list[int]:
+        """Token ids of a text that stands in the middle of another."""
+        neutral, whole = self.neutral_tokens(), self.encode(_NEUTRAL + text)
+        if whole[: len(neutral)] == neutral:
+            return whole[len(neutral) :]
+        return self.encode(text)  # the two have merged; then its beginning is no new word
 
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         """A conversation as one prompt, in the model's own format, ready for its answer.

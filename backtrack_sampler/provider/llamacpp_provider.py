@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ class LlamacppProvider(BaseProvider):
             cache = self._api.LlamaRAMCache(capacity_bytes=256 << 20)
         if not isinstance(cache, self._api.LlamaRAMCache):
             raise InputError(f"cache must be a llama_cpp.LlamaRAMCache or None, not {type(cache).__name__}")
-        self._states = _SavedStates(cache)
+        self._states = _SavedStates(cache, llm)
         self._vocabulary = self._api.llama_model_get_vocab(llm.model)
         self._size = llm.n_vocab()
         self._pieces: dict[int, bytes] = {}
@@ -72,7 +73,9 @@ class LlamacppProvider(BaseProvider):
         self._last_saved = 0
         super().__init__(remember)
         trained = self._api.llama_model_n_ctx_train(llm.model)
-        self.context_size = min(context, trained) if trained > 0 else context
+        rope = llm.context_params
+        stretched = rope.rope_freq_base or rope.rope_freq_scale or rope.rope_scaling_type > 0
+        self.context_size = context if stretched or trained <= 0 else min(context, trained)
         self.eos_token_ids = frozenset(
             token for token in range(self._size) if self._api.llama_vocab_is_eog(self._vocabulary, token)
         )
@@ -179,7 +182,7 @@ class LlamacppProvider(BaseProvider):
         if droppable and len(tokens) - length > _WORTH_A_RESTORE:
             saved = self._states.longest(tokens)
             if saved is not None and len(saved.tokens) > length + _WORTH_A_RESTORE:
-                return self._restore(saved)
+                return self._restore(saved)  # 0 where that fails
         memory = self._api.llama_get_memory(self._llm.ctx)
         if droppable and self._api.llama_memory_seq_rm(memory, 0, length, -1):
             return length
@@ -238,7 +241,7 @@ class LlamacppProvider(BaseProvider):
         pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         written = self._api.llama_state_seq_get_data(context, pointer, size, 0)
         if written:
-            self._states.add(_SavedState(self._evaluated[:], data[:written], logits, prompt))
+            self._states.add(_SavedState(self._llm, self._evaluated[:], data[:written], logits, prompt))
 
     def _restore(self, saved: _SavedState) -> int:
         """Put a saved state back; returns its length."""
@@ -248,7 +251,8 @@ class LlamacppProvider(BaseProvider):
         pointer = saved.data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         if not api.llama_state_seq_set_data(llm.ctx, pointer, len(saved.data), 0):
             self._states.remove(saved)
-            raise ModelError("llama.cpp could not restore a saved state: call reset() and try again")
+            api.llama_memory_clear(api.llama_get_memory(llm.ctx), True)
+            return 0  # all is evaluated again
         length = len(saved.tokens)
         llm.n_tokens = length
         llm.input_ids[:length] = saved.tokens
@@ -280,11 +284,15 @@ class _SavedState:
 
     def __init__(
         self,
+        llm: Llama,
         tokens: list[int],
         data: npt.NDArray[np.uint8],
         logits: npt.NDArray[np.float32],
         prompt: bool,
     ) -> None:
+        # Another model's state would fit, and be wrong. Weak: a cache keeps no model alive.
+        self.model = weakref.ref(llm)
+        self._id = id(llm)
         self.tokens = tokens
         self.data = data
         self.logits = logits
@@ -294,14 +302,15 @@ class _SavedState:
     @property
     def key(self) -> tuple[int, ...]:
         # No text begins with -1, so Llama never takes one of these for a state of its own.
-        return (-1, *self.tokens)
+        return (-1, self._id, *self.tokens)
 
 
 class _SavedStates:
     """Our states in a user's `LlamaRAMCache`, oldest first, within its capacity."""
 
-    def __init__(self, cache: LlamaRAMCache) -> None:
+    def __init__(self, cache: LlamaRAMCache, llm: Llama) -> None:
         self._cache = cache
+        self._llm = llm
 
     def longest(self, tokens: list[int]) -> _SavedState | None:
         """The state of the longest beginning of `tokens`."""
@@ -344,7 +353,7 @@ class _SavedStates:
 
     def _own(self) -> list[_SavedState]:
         states = self._cache.cache_state.values()
-        return [state for state in states if isinstance(state, _SavedState)]
+        return [s for s in states if isinstance(s, _SavedState) and s.model() is self._llm]
 
 
 def _llama_cpp() -> Any:

@@ -113,6 +113,9 @@ class TransformersProvider(BaseProvider):
     # -- memory ----------------------------------------------------------------------------
 
     def _evaluate(self, tokens: list[int], start: int) -> torch.Tensor:
+        size = self._model.get_input_embeddings().weight.shape[0]
+        if not 0 <= min(tokens) <= max(tokens) < size:  # on a GPU this would end the process
+            raise InputError(f"the prompt has a token id outside the vocabulary of {size}: use this model's tokenizer")
         if self._cache_name is None:  # no memory at all: the whole text every time
             return self._forward(self._evaluated[:start] + tokens, 0)
         if start and len(tokens) > 1 and self._memory is not None and self._memory.is_recurrent:

@@ -56,6 +56,8 @@ class AntiSlopStrategy(BaseStrategy):
         regexes: Strengths = (),
         whole_words: bool = False,
     ) -> None:
+        if isinstance(skip_tokens, bool) or not isinstance(skip_tokens, int) or skip_tokens < 0:
+            raise InputError(f"skip_tokens must be a whole number, 0 or more, not {skip_tokens!r}")
         phrases = _strengths("slops", STOCK_PHRASES if slops is None else slops)
         patterns = _strengths("regexes", regexes)
         self._texts = [*phrases, *patterns]
@@ -67,6 +69,7 @@ class AntiSlopStrategy(BaseStrategy):
             patterns,
             ignore_case=with_variants,
             whole_words=whole_words,
+            context=provider.neutral_tokens(),
         )
         self._bans = Bans()
         self._found: list[Match] = []
@@ -117,6 +120,8 @@ def _strengths(name: str, given: Strengths) -> dict[str, float]:
     """`{text: strength}` without those of strength 0."""
     if isinstance(given, str):
         raise InputError(f"{name} must be a list of texts, not one text: write [{given!r}]")
+    if not isinstance(given, Iterable):
+        raise InputError(f"{name} must be a list of texts, or texts with their strengths, not {given!r}")
     pairs = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, 1.0)
     for text, strength in pairs.items():
         if not isinstance(text, str) or not text:

@@ -26,6 +26,8 @@ class ChainStrategy(BaseStrategy):
         self.strategies = [as_strategy(strategy) for strategy in strategies]
         if not self.strategies:
             raise InputError("a chain needs at least one strategy")
+        if len(set(map(id, strategies))) < len(strategies):
+            raise InputError("a chain holds the same strategy object twice: make a second one")
 
     def reset(self) -> None:
         for strategy in self.strategies:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import InputError
 from ..provider.base_provider import BaseProvider
+from ..sampling import most_probable
 from .base_strategy import BaseStrategy, Candidates, TakeBack
 
 __all__ = ["CreativeWritingStrategy"]
@@ -30,6 +31,13 @@ class CreativeWritingStrategy(BaseStrategy):
         top_k_threshold_flat: int = 9,
         eos_penalty: float = 0.8,
     ) -> None:
+        for name, value in (
+            ("top_p_flat", top_p_flat),
+            ("top_k_threshold_flat", top_k_threshold_flat),
+            ("eos_penalty", eos_penalty),
+        ):
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise InputError(f"{name} must be a number, not {value!r}")
         if not 0 < top_p_flat <= 1:
             raise InputError(f"top_p_flat must be more than 0 and at most 1, not {top_p_flat}")
         if top_k_threshold_flat < 1:
@@ -52,7 +60,10 @@ class CreativeWritingStrategy(BaseStrategy):
         for token in self._eos:
             if token in probs:
                 probs[token] *= self._eos_penalty
-        self._most_probable = best = max(probs, key=probs.__getitem__)
+        best = most_probable(probs)
+        if best is None:
+            return probs
+        self._most_probable = best
         self._flat = self._is_flat(probs)
         if self._take_best_at == len(tokens):
             return {best: 1.0}

@@ -13,6 +13,7 @@ from ..bans import Bans
 from ..errors import InputError
 from ..matching import TokenMatcher
 from ..provider.base_provider import BaseProvider
+from ..sampling import total
 from .base_strategy import BaseStrategy, Candidates, TakeBack
 
 __all__ = ["ReplaceStrategy"]
@@ -45,6 +46,14 @@ class ReplaceStrategy(BaseStrategy):
         skip_tokens: int = 0,
         max_prob: float = 1,
     ) -> None:
+        for name, value in (
+            ("max_replacements", max_replacements),
+            ("max_new_tokens_for_replace", max_new_tokens_for_replace),
+            ("skip_tokens", skip_tokens),
+            ("max_prob", max_prob),
+        ):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+                raise InputError(f"{name} must be a number, 0 or more, not {value!r}")
         texts = [find] if isinstance(find, str) else list(find)
         if not texts or not all(isinstance(text, str) and text for text in texts):
             raise InputError("find must be a text, or a list of texts, none of them empty")
@@ -57,7 +66,7 @@ class ReplaceStrategy(BaseStrategy):
         self._skip_tokens = skip_tokens
         self._max_prob = max_prob
         self._special = _special_tokens(provider, texts)
-        self._matcher = TokenMatcher(provider.decode, texts, exact=True)
+        self._matcher = TokenMatcher(provider.decode, texts, exact=True, context=provider.neutral_tokens())
         self.reset()
 
     def reset(self) -> None:
@@ -67,7 +76,7 @@ class ReplaceStrategy(BaseStrategy):
         self._bans = Bans()  # where nothing is put in, the found text must not come again
         self._replaced: list[tuple[int, int]] = []  # the positions that each replacement fills
         self._found: tuple[int, str] | None = None  # first token, and its text before the match
-        self._asked = False
+        self._asked: tuple[int, int, list[int]] | None = None  # position, its token, what to put in
 
     def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
         forced = self._forced.get(len(tokens))
@@ -78,9 +87,10 @@ class ReplaceStrategy(BaseStrategy):
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         matches = self._matcher.push(tokens[-1])
-        self._probabilities.append(probs[tokens[-1]])
+        whole = total(probs)
+        self._probabilities.append(probs[tokens[-1]] / whole if math.isfinite(whole) else 1.0)
         last = len(tokens) - 1
-        self._found = None
+        self._found = self._asked = None
         if tokens[-1] in self._special and self._wanted(last):
             self._found = (last, "")
         for match in matches:
@@ -93,13 +103,9 @@ class ReplaceStrategy(BaseStrategy):
             return 0
         position, before = self._found
         text = before + self._replace
-        put_in = self._provider.encode(text) if text else []
-        for offset, token in enumerate(put_in):
-            self._forced[position + offset] = token
-        if not put_in:
-            self._bans.add(position, tokens[position])
-        self._replaced.append((position, position + len(put_in)))
-        self._asked = True
+        put_in = self._provider.encode_within(text) if text else []
+        # Only a plan: the session may decide otherwise, and then nothing is put in.
+        self._asked = (position, tokens[position], put_in)
         return TakeBack(len(tokens) - position, f"replaced by {self._replace!r}")
 
     def on_rollback(self, tokens: list[int]) -> None:
@@ -107,12 +113,16 @@ class ReplaceStrategy(BaseStrategy):
         self._matcher.truncate(length)
         self._bans.truncate(length)
         del self._probabilities[length:]
-        if not self._asked:
-            # Somebody else went back: what was put in there, or was about to be, is void.
-            self._forced = {at: token for at, token in self._forced.items() if at < length}
-            self._replaced = [(at, end) for at, end in self._replaced if at < length]
-        self._asked = False
-        self._found = None
+        # What was put in from here on, or was about to be, is void.
+        self._forced = {at: token for at, token in self._forced.items() if at < length}
+        self._replaced = [(at, min(end, length)) for at, end in self._replaced if at < length]
+        if self._asked is not None and self._asked[0] == length:
+            position, found, put_in = self._asked
+            self._forced |= {position + offset: token for offset, token in enumerate(put_in)}
+            self._replaced.append((position, position + len(put_in)))
+            if not put_in:
+                self._bans.add(position, found)
+        self._found = self._asked = None
 
     def pending(self, tokens: list[int]) -> int:
         if len(self._replaced) >= self._max_replacements:

@@ -64,17 +64,20 @@ class V3Adapter(BaseStrategy):
         row = torch.zeros(1, self._vocabulary)
         row[0, list(probs)] = torch.tensor(list(probs.values()))
         self._row = self._strategy.on_probs(row, tokens[:])
-        values, order = self._row[0].sort(descending=True, stable=True)
-        count = int((values > 0).sum())
-        return dict(zip(order[:count].tolist(), values[:count].tolist(), strict=True))
+        row = self._row[0]
+        kept = row.nonzero()[:, 0]
+        values, order = row[kept].sort(descending=True, stable=True)
+        return dict(zip(kept[order].tolist(), values.tolist(), strict=True))
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         self._strategy.on_next_token(tokens[:], self._row)
 
     def backtrack(self, tokens: list[int]) -> int:
         left = self._strategy.backtrack(tokens[:])
-        count = len(tokens) - len(left)
         name = type(self._strategy).__name__
+        if not isinstance(left, list):
+            raise StrategyError(f"{name}.backtrack returned {left!r}: return the list of tokens that stay")
+        count = len(tokens) - len(left)
         if count < 0 or list(left) != tokens[: len(left)]:
             raise StrategyError(f"{name}.backtrack must return the list shortened, and nothing else")
         return TakeBack(count, who=name)

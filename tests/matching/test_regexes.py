@@ -82,8 +82,19 @@ def test_long_matches_are_dropped() -> None:
     for position, character in enumerate(text):
         threads, _ = automaton.step(threads, position, before, character)
         before = character
-        assert all(position - start < 30 for start in threads.values())
+        assert all(position - first < 30 for first, _ in threads.values())
     assert not threads
+
+
+def test_a_younger_match_survives_one_that_became_too_long() -> None:
+    """Two beginnings in one state: when the earlier is too long ago, the later still matches."""
+    text = "x" + "-" * 150 + "x" + "-" * 100 + "y"
+    assert ends("x.*y", text) == [(len(text), 151)]
+
+
+def test_many_patterns_do_not_share_one_limit() -> None:
+    """The size limit is for each pattern, not for the list."""
+    RegexAutomaton([f"w{n}.{{1,60}}z" for n in range(200)])
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ def check_going_back(make, tokens: list[int], prompt: int, other: list[int]) -> 
 @pytest.mark.slow
 def test_going_back_on_full_attention(smollm_file: Path) -> None:
     """SmolLM2: going back by 1, 5, 40 and 400 gives the logits of a run that never went back."""
-    check_going_back(lambda **o: LlamacppProvider.from_pretrained(smollm_file, n_ctx=1024, **o), words(1, 520), 40, [5, 6, 7])
+    check_going_back(
+        lambda **o: LlamacppProvider.from_pretrained(smollm_file, n_ctx=1024, **o), words(1, 520), 40, [5, 6, 7]
+    )
 
 
 @pytest.mark.parametrize("swa_full", [True, False])
@@ -125,7 +127,9 @@ def test_random_walks_on_a_sliding_window(tmp_path: Path, swa_full: bool) -> Non
 def test_going_back_on_recurrent_and_hybrid_memories(tmp_path: Path, architecture: str) -> None:
     """A memory that refuses to drop a suffix: a saved state is restored and the rest replayed."""
     path = getattr(tiny_gguf, f"write_{architecture}")(tmp_path / "tiny.gguf")
-    check_going_back(lambda **o: LlamacppProvider.from_pretrained(path, n_ctx=1024, **o), words(4, 500, 3, 64), 40, [5, 6, 7])
+    check_going_back(
+        lambda **o: LlamacppProvider.from_pretrained(path, n_ctx=1024, **o), words(4, 500, 3, 64), 40, [5, 6, 7]
+    )
 
 
 def test_going_back_without_room_for_states(tmp_path: Path) -> None:
