@@ -360,3 +360,66 @@ def test_emoji_stream_whole(smollm) -> None:
     parts = list(BacktrackSampler(smollm, Force()).stream_text("A", max_new_tokens=len(tokens)))
     assert "".join(parts) == " \U0001f409 caf\u00e9 \u4e2d"
     assert all("\ufffd" not in part for part in parts)
+
+
+def test_a_stop_string_in_the_token_that_completes_a_character() -> None:
+    """The character comes out once, whole."""
+    provider = FakeProvider(
+        ["a", b"\xc3", b"\xa9x", ""], lambda t: [5.0 if n == min(len(t), 3) else 0.0 for n in range(4)]
+    )
+    assert BacktrackSampler(provider).generate_text([0], temperature=0, stop="x") == "\u00e9"
+
+
+def test_a_tokenizer_that_drops_the_first_space() -> None:
+    """As SentencePiece does: the first word keeps its space in text, before a stop string, and for anti-slop."""
+
+    class Spaces(FakeProvider):
+        def decode(self, tokens) -> str:
+            return super().decode(tokens).removeprefix(" ")
+
+        def neutral_tokens(self) -> list[int]:
+            return [0]
+
+    def logits(tokens: list[int]) -> list[float]:
+        return [0.0, 3.0 if len(tokens) == 1 else 0.0, 2.0, 0.0, 1.0 if len(tokens) == 1 else 5.0]
+
+    provider = Spaces(["a", " upon", " on.", ".", ""], logits)
+    assert BacktrackSampler(provider).generate_text([0], temperature=0) == " upon"
+    assert BacktrackSampler(provider, AntiSlopStrategy(provider, [" upon"])).generate_text([0], temperature=0) == " on."
+    forced = AntiSlopStrategy(provider, [" upon"])
+    assert BacktrackSampler(provider, forced).generate_text([0], temperature=0, stop=".") == " on"
+
+
+@pytest.mark.parametrize("prompt", [None, 5, ["a"], [[1, 2]], [1.7]])
+def test_prompts_that_are_no_prompts(prompt) -> None:
+    """One clear line for everything that is neither text nor token ids."""
+    with pytest.raises(InputError, match="prompt must be"):
+        BacktrackSampler(FakeProvider()).generate(prompt)
+
+
+def test_prompts_as_arrays() -> None:
+    """NumPy and torch ids are as good as a list."""
+    import numpy as np
+    import torch
+
+    sampler = BacktrackSampler(FakeProvider())
+    expected = list(sampler.generate([0, 1], max_new_tokens=5, seed=1))
+    for prompt in (np.array([0, 1]), torch.tensor([0, 1]), (0, 1)):
+        assert list(sampler.generate(prompt, max_new_tokens=5, seed=np.int64(1))) == expected
+
+
+def test_a_phrase_that_begins_in_the_prompt() -> None:
+    """It is not seen, and the prompt is never gone back into."""
+    provider = greedy("b", "c")
+    sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, ["ab"]))
+    assert sampler.generate_text("a", temperature=0) == "bc"
+
+
+def test_a_resample_honours_temperature_and_filters() -> None:
+    """After a rollback the draw is from the same few candidates as before it."""
+    provider = FakeProvider(WORDS[:5], lambda _: [5.0, 4.0, 3.0, 2.0, 1.0], eos=-1)
+    sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, ["a"]))
+    drawn = set()
+    for seed in range(40):
+        drawn |= set(sampler.generate([4], max_new_tokens=10, seed=seed, top_k=2))
+    assert drawn == {WORDS.index("b"), WORDS.index(" ")}  # the best two that contain no "a"

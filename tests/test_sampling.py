@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from backtrack_sampler.candidates import ArrayCandidates
 from backtrack_sampler.errors import InputError, ModelError
-from backtrack_sampler.sampling import candidates, check_filters, draw, entropy, most_probable, scale
+from backtrack_sampler.sampling import candidates, check_filters, draw, entropy, most_probable, scale, total
 from backtrack_sampler.testing import ListLogits
 
 
@@ -89,7 +89,8 @@ def test_all_banned_is_no_candidate_and_no_nan() -> None:
     assert draw({1: 0.0}, random.Random(0)) is None
     assert most_probable({}) is None
     assert most_probable({3: 0.0}) is None
-    assert ArrayCandidates(np.zeros(600, np.float32)).draw(random.Random(0)) is None
+    assert draw(ArrayCandidates(np.zeros(600, np.float32)), random.Random(0)) is None
+    assert most_probable(ArrayCandidates(np.zeros(600, np.float32))) is None
 
 
 def test_nan_is_an_error() -> None:
@@ -110,6 +111,14 @@ def test_infinite_logits_and_weights_force() -> None:
     assert candidates(row, 50) == {7: 1.0}
     assert candidates(ListLogits([0, math.inf, 1])) == {1: 1.0}
     assert draw({1: 0.5, 2: math.inf}, random.Random(0)) == 2
+    many = ArrayCandidates(np.ones(6000, np.float32))
+    many[10] = math.inf
+    assert draw(many, random.Random(0)) == most_probable(many) == 10
+    many[10] = math.nan
+    with pytest.raises(InputError, match="on_probs"):
+        draw(many, random.Random(0))
+    with pytest.raises(InputError, match="on_probs"):
+        most_probable({1: math.nan, 2: 1.0})
 
 
 def test_the_same_seed_draws_the_same_token_from_every_library() -> None:
@@ -179,7 +188,7 @@ def test_array_candidates_behave_like_a_dict() -> None:
     assert list(array) == list(plain)
     assert list(array)[:200] == np.argsort(-row, kind="stable")[:200].tolist()
     assert len(array) == 5000
-    assert array.total() == pytest.approx(1, rel=1e-5)
+    assert total(array) == pytest.approx(1, rel=1e-5)
     best = next(iter(array))
     assert max(array, key=array.__getitem__) == best == most_probable(array)
     del array[best]

@@ -344,10 +344,98 @@ def test_a_session_that_has_ended() -> None:
     [
         ({"max_new_tokens": 0}, "max_new_tokens"), ({"max_new_tokens": 1.5}, "max_new_tokens"), ({"stop": [""]}, "stop"),
         ({"stop": [3]}, "stop"), ({"on_exhausted": "panic"}, "on_exhausted"), ({"max_retries": 0}, "max_retries"),
-        ({"max_discarded": -1}, "max_discarded"), ({"top_p": 0}, "top_p"), ({"temperature": -0.1}, "temperature"),
+        ({"max_discarded": -1}, "max_discarded"), ({"max_retries": None}, "max_retries"), ({"temperature": None}, "temperature"),
+        ({"stop": None}, "stop"), ({"stop": 5}, "stop"), ({"seed": [1]}, "seed"), ({"seed": 1.5}, "seed"), ({"top_p": 0}, "top_p"), ({"temperature": -0.1}, "temperature"),
     ],
 )  # fmt: skip
 def test_bad_options(bad: dict, says: str) -> None:
     """Each is one clear line that names the parameter."""
     with pytest.raises(InputError, match=says):
         SessionOptions(**bad)
+
+
+class NeverLong(BaseStrategy):
+    """Bans everything from some length on, and holds all: a dead end behind which everything is tried."""
+
+    def __init__(self, longest: int) -> None:
+        self.longest = longest
+
+    def on_probs(self, probs, tokens):
+        return {t: p for t, p in probs.items() if t != END} if len(tokens) < self.longest else {}
+
+    def pending(self, tokens):
+        return len(tokens)
+
+
+@pytest.mark.parametrize("policy", ["stop", "raise"])
+def test_a_deep_dead_end_is_bounded(policy: str) -> None:
+    """Going further back from dead ends counts against the budget of the stream: no search of the whole tree."""
+    s = session(NeverLong(9), max_discarded=100, temperature=1.0, seed=1, on_exhausted=policy)
+    steps = 0
+    while not s.finished:
+        s.step(prefer(0, 1, 2, 3))
+        steps += 1
+    assert s.stats.discarded <= 110
+    assert steps < 400
+
+
+@pytest.mark.parametrize("hold", [0, 1, 3])
+def test_accept_keeps_the_text_also_where_tokens_are_held(hold: int) -> None:
+    """With "accept" the stream reaches its length, however much the strategy holds and rejects."""
+
+    class RejectsThird(BaseStrategy):
+        def on_probs(self, probs, tokens):
+            return {t: p for t, p in probs.items() if t != END}
+
+        def backtrack(self, tokens):
+            return 1 if len(tokens) == 3 else 0
+
+        def pending(self, tokens):
+            return min(hold, len(tokens))
+
+    for strategy in (RejectsThird(), NeverLong(3)):
+        s = session(strategy, on_exhausted="accept", max_new_tokens=6, max_retries=4, max_discarded=30)
+        for _ in range(200):
+            if s.finished:
+                break
+            s.step(prefer(0, 1, 2, 3))
+        assert s.stats.finish_reason == "length"
+        assert len(s.tokens) == 6
+
+
+def test_a_whole_word_before_a_stop_string() -> None:
+    """What a stop string leaves at the end is asked about once more: there the word is whole."""
+
+    class NoWholeB(BaseStrategy):
+        def at_end(self, tokens):
+            return 1 if tokens[-1:] == [1] else 0
+
+        def pending(self, tokens):
+            return 1 if tokens[-1:] == [1] else 0
+
+    s = session(NoWholeB(), stop=["c"])
+    s.step(prefer(0))
+    s.step(prefer(1))
+    s.step(prefer(2))
+    assert s.finished
+    assert s.tokens == [0]
+
+
+@pytest.mark.parametrize(
+    ("hook", "returns"),
+    [("on_logits", None), ("on_logits", [1.0]), ("on_probs", None), ("pending", None), ("pending", 1.5)],
+)
+def test_nonsense_from_other_hooks(hook: str, returns) -> None:
+    """A forgotten `return`, or another shape, names the strategy and the hook."""
+    broken = type("Broken", (BaseStrategy,), {hook: lambda self, *_: returns})()
+    with pytest.raises(StrategyError, match=rf"Broken\.{hook} must return"):
+        session(broken).step(prefer(1))
+
+
+def test_an_error_in_a_chain_names_the_one_that_raised() -> None:
+    """Not the chain, but the strategy in it."""
+    from backtrack_sampler import ChainStrategy
+
+    broken = type("Broken", (BaseStrategy,), {"on_probs": lambda self, *_: 1 / 0})()
+    with pytest.raises(StrategyError, match="Broken"):
+        session(ChainStrategy([BaseStrategy(), broken])).step(prefer(1))

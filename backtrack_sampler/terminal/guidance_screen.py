@@ -11,6 +11,8 @@ from .layout import clip, printable, width, wrap
 
 __all__ = ["BACK", "QUIT", "CursesScreen", "Menu", "Span", "check_terminal", "lay_out"]
 
+_MOST_SILENT = 100
+
 #: What `choose` returns besides an index.
 BACK = -1
 QUIT = -2
@@ -148,6 +150,7 @@ class CursesScreen:
 
     def __init__(self) -> None:
         self._window: Any = None
+        self._silent = 0  # times in a row that no key came
         self._curses: Any = None
 
     def choose(self, menu: Menu) -> int:
@@ -222,8 +225,12 @@ class CursesScreen:
         curses = self._curses
         try:
             key = self._window.get_wch()
-        except curses.error:  # interrupted by a resize
+        except curses.error as error:  # interrupted by a resize, or nobody is there any more
+            self._silent += 1
+            if self._silent > _MOST_SILENT:
+                raise InputError("the terminal is gone: start again in a new one") from error
             return ""
+        self._silent = 0
         names = {
             curses.KEY_UP: "up", curses.KEY_DOWN: "down", curses.KEY_LEFT: "left",
             curses.KEY_RIGHT: "right", curses.KEY_BACKSPACE: "left", curses.KEY_ENTER: "\n",

@@ -320,3 +320,26 @@ def test_more_tokens_than_the_context(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="do not fit"):
         provider.logits(words(1, 300, 3, 64))
     assert provider.logits(words(1, 10, 3, 64)).shape == (64,)
+
+
+def test_a_cache_shared_by_two_models(tmp_path: Path) -> None:
+    """Another model's saved state would fit, and be wrong: each model gets its own back."""
+    path = tiny_gguf.write_gemma3(tmp_path / "m.gguf")
+    cache = LlamaRAMCache(capacity_bytes=10_000_000)
+    one = LlamacppProvider.from_pretrained(path, n_ctx=256)
+    other = LlamacppProvider.from_pretrained(path, n_ctx=256, rope_freq_base=500.0)
+    expected = other.logits(words(1, 60, 3, 64))
+    LlamacppProvider(one._llm, cache).logits(words(1, 60, 3, 64))
+    found = LlamacppProvider(other._llm, cache).logits(words(1, 60, 3, 64))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_state_that_cannot_be_restored(tmp_path: Path) -> None:
+    """It is dropped, and all is evaluated again."""
+    provider = LlamacppProvider.from_pretrained(tiny_gguf.write_mamba(tmp_path / "m.gguf"), n_ctx=256)
+    tokens = words(1, 60, 3, 64)
+    expected = provider.logits(tokens)
+    for state in provider._states._own():
+        state.data = state.data[:8]
+    provider.reset()
+    np.testing.assert_allclose(provider.logits(tokens), expected, rtol=1e-4, atol=1e-4)

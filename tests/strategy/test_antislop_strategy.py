@@ -138,3 +138,9 @@ def test_eight_thousand_phrases(smollm) -> None:
     plain = text.lower().replace("\u2019", "'")
     assert sampler.stats.rollbacks > 0
     assert not [phrase for phrase in slops if phrase.lower() in plain]
+
+
+def test_skip_tokens_and_patterns() -> None:
+    """A match that begins too early does not hide one that begins later and ends at the same place."""
+    row = [["a"], ["a"], [" of"], [""]]
+    assert run({"slops": [], "regexes": ["a+ of"], "skip_tokens": 1}, row)[0] != "aa of"

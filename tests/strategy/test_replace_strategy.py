@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, ChainStrategy, InputError, ReplaceStrategy
+from backtrack_sampler import (
+    AntiSlopStrategy,
+    BacktrackSampler,
+    BaseStrategy,
+    ChainStrategy,
+    InputError,
+    ReplaceStrategy,
+)
 from backtrack_sampler.testing import FakeProvider
 
 WORDS = ["a", ". So", " on", " But", " wait", ".", " so", " S", "o", "<end>", ""]
@@ -122,3 +129,28 @@ def test_on_real_models(engine: str, request: pytest.FixtureRequest) -> None:
     strategy = ReplaceStrategy(model, find=[" the", " a"], replace=" that very", max_replacements=2)
     text = BacktrackSampler(model, strategy).generate_text("Once upon a time", max_new_tokens=40, seed=3)
     assert " that very" in text
+
+
+def test_a_replacement_the_session_refuses_is_not_put_in() -> None:
+    """With the budget used up and "accept", the found text stands and nothing of the other follows it."""
+    provider = make(["a", " so", " on", " on"])
+    sampler = BacktrackSampler(provider, ReplaceStrategy(provider, " so", " wait wait"))
+    options = {"temperature": 0, "max_new_tokens": 4, "max_discarded": 0, "on_exhausted": "accept"}
+    assert sampler.generate_text("a", **options) == "a so on on"
+
+
+def test_a_probability_above_one_is_still_a_probability() -> None:
+    """Weights that another strategy has scaled do not keep the replacement from happening."""
+
+    class Scales(BaseStrategy):
+        def on_probs(self, probs, tokens):
+            return {token: 1000 * p for token, p in probs.items()}
+
+    assert run(lambda p: ChainStrategy([Scales(), ReplaceStrategy(p, " so", " on")]), [" so"]) == " on"
+
+
+def test_a_replacement_partly_taken_back_frees_its_place() -> None:
+    """What another strategy took back of it does not block later matches."""
+    chain = lambda p: ChainStrategy([AntiSlopStrategy(p, [" wait wait"]), ReplaceStrategy(p, " so", " on wait wait")])  # noqa: E731
+    text = run(chain, [" so", " on", ".", " so"])
+    assert " so" not in text
