@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+import time
 from itertools import pairwise
 
+import pexpect
 import pytest
 from emulator import Program, options_on
 
@@ -152,3 +156,20 @@ def test_terminals_that_cannot_show_a_screen(term: str) -> None:
     with Program("guide", PROMPT, "--model", "/nowhere.gguf", term=term) as guide:
         assert guide.wait() == 2
         assert re.fullmatch(r"backtrack-sampler: this terminal [^\n]*set TERM[^\n]*\r\n", guide.raw)
+
+
+@pytest.mark.slow
+def test_a_terminal_that_goes_away_ends_the_command() -> None:
+    """When nobody can press a key any more, the command ends, instead of asking for ever."""
+    child = pexpect.spawn(
+        sys.executable, ["-m", "backtrack_sampler", *COMMAND], dimensions=(24, 80), ignore_sighup=True
+    )
+    child.expect("Enter", timeout=120)
+    os.close(child.child_fd)
+    for _ in range(600):
+        done, _status = os.waitpid(child.pid, os.WNOHANG)
+        if done:
+            return
+        time.sleep(0.1)
+    os.kill(child.pid, 9)
+    raise AssertionError("the command went on without a terminal")
