@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import re
 import sys
 import termios
@@ -75,6 +76,8 @@ class Program:
             env={**environment, **FAIR, "TERM": term, "LC_ALL": "C.UTF-8"},
             encoding="utf-8",
             codec_errors="replace",
+            # A test run in the background ignores Ctrl-C, and its children would too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self._modes = termios.tcgetattr(self._child.child_fd)
 
@@ -104,8 +107,10 @@ class Program:
 
     def wait(self) -> int | None:
         """Wait for the end; returns the exit code."""
+        deadline = time.monotonic() + 120
         while not self._ended:
             self._read()
+            assert time.monotonic() < deadline, f"it did not end; the screen is\n{self.screen.text}"
         self._child.wait()
         code: int | None = self._child.exitstatus
         return code
