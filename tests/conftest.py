@@ -6,8 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# The same examples everywhere, and no clock: a run says something of the code, not of the machine.
+settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
+settings.load_profile("repeatable")
 
 SLOP_LIST = Path(__file__).parents[2] / "shared" / "data" / "slop_8000.json"
 

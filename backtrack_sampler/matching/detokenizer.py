@@ -69,7 +69,8 @@ class Detokenizer:
         count = len(self._tokens)
         text = self._decode(self._slice(before.window))
         stable = text.rstrip(_INCOMPLETE) if text.endswith(_INCOMPLETE) else text
-        if len(stable) < len(text) and count - before.held_from >= _MAX_INCOMPLETE:
+        waited = count - before.held_from if len(stable) <= before.settled else 0
+        if len(stable) < len(text) and waited >= _MAX_INCOMPLETE:
             stable = text  # no UTF-8 character is that long: these bytes will never be valid
         new = stable[before.settled :]
         length = before.length + len(new)

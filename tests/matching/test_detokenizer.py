@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtrack_sampler.matching import Detokenizer
@@ -22,6 +22,7 @@ def pieces(cuts: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in pairwise(places)]
 
 
+@settings(max_examples=500)
 @given(st.lists(st.integers(0, 200), max_size=40), st.lists(st.integers(0, 60), max_size=6))
 def test_characters_that_span_tokens_stay_whole(cuts: list[int], rollbacks: list[int]) -> None:
     """However the bytes are cut into tokens, and after any rollbacks, the text is whole and nothing is half."""
