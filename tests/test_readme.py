@@ -85,7 +85,7 @@ def test_the_transformers_example(smollm_transformers, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     smollm_transformers._tokenizer.save_pretrained(tmp_path)
     code = block("AutoModelForCausalLM").replace("unsloth/Llama-3.2-1B-Instruct", str(tmp_path))
-    code = code.replace("'cuda'", "'cpu'").replace("max_new_tokens=1024", "max_new_tokens=12")
+    code = code.replace("cuda", "cpu").replace("max_new_tokens=1024", "max_new_tokens=12")
     out = run(ROOT, "-c", code)
     assert "Duration:" in out
 

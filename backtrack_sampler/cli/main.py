@@ -169,7 +169,7 @@ def _strategies(_: argparse.Namespace) -> int:
     shown = {name: cls for name, cls in classes.items() if cls is not ChainStrategy}
     indent = " " * (2 + max(map(len, shown)))
     for name, cls in shown.items():
-        summary = (cls.__doc__ or "").strip().split("\n")[0]
+        summary = (cls.__doc__ or "").strip().split("\n")[0] or "(no description)"
         values = [f"{key}={_default(p.default)}" for key, p in parameters(cls).items()]
         first = f"{name:{len(indent)}}"
         print(textwrap.fill(summary, columns, initial_indent=first, subsequent_indent=indent))

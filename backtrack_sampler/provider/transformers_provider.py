@@ -32,6 +32,7 @@ class TransformersProvider(BaseProvider):
 
     Raises:
         InputError: the model is an encoder-decoder.
+        ModelError: it cannot be moved to that device.
     """
 
     def __init__(
@@ -46,7 +47,10 @@ class TransformersProvider(BaseProvider):
         if getattr(model.config, "is_encoder_decoder", False):
             raise InputError(f"{type(model).__name__} is an encoder-decoder: use a causal (decoder-only) model")
         if device is not None and not _is_placed(model):
-            model = model.to(device)
+            try:
+                model = model.to(device)
+            except (AssertionError, RuntimeError) as error:  # torch says both for a device it lacks
+                raise ModelError(f"cannot move the model to {device} ({' '.join(str(error).split())})") from error
         self._torch = torch
         self._model = model.eval()
         self._tokenizer = tokenizer

@@ -162,7 +162,11 @@ def test_terminals_that_cannot_show_a_screen(term: str) -> None:
 def test_a_terminal_that_goes_away_ends_the_command() -> None:
     """When nobody can press a key any more, the command ends, instead of asking for ever."""
     child = pexpect.spawn(
-        sys.executable, ["-m", "backtrack_sampler", *COMMAND], dimensions=(24, 80), ignore_sighup=True
+        sys.executable,
+        ["-m", "backtrack_sampler", *COMMAND],
+        dimensions=(24, 80),
+        ignore_sighup=True,
+        env={**os.environ, "TERM": "linux", "LC_ALL": "C.UTF-8"},
     )
     child.expect("Enter", timeout=120)
     os.close(child.child_fd)

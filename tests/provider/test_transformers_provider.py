@@ -244,3 +244,10 @@ def test_chat_prompt(smollm_transformers) -> None:
     assert prompt.endswith("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
     assert smollm_transformers.encode("<|im_end|>") == [2]
     assert smollm_transformers.eos_token_ids >= {2}
+
+
+def test_a_device_that_is_not_there() -> None:
+    """One clear line."""
+    model = transformers.AutoModelForCausalLM.from_config(tiny("llama").config)
+    with pytest.raises(ModelError, match="cannot move the model to xpu"):
+        TransformersProvider(model, TinyTokenizer(), "xpu:9")
