@@ -191,7 +191,7 @@ def top_ids(x: Any, k: int) -> list[int]:
     width = size // blocks
     if width >= 2:
         used = blocks * width
-        maxima = x[:used].reshape(blocks, width).max(axis=1)
+        maxima = x[:used].reshape(width, blocks).max(axis=0)  # blocks are columns: whole rows at a time
         bound = np.partition(maxima, blocks - k)[blocks - k]
         ids = np.flatnonzero(x >= bound)
     else:

@@ -3,8 +3,8 @@
     python benchmarks/overhead.py                          # everything: a table, and JSON
     python benchmarks/overhead.py --engines llamacpp --slops phrases.json --tokens 300
 
-The sampler writes freely for a few dozen tokens; then a bare evaluation loop of the same engine is
-fed the same tokens; then it is the sampler's turn again. A machine whose speed drifts slows both
+The sampler writes freely for a few dozen tokens; then a bare evaluation loop of the same engine goes
+back and evaluates the same tokens at the same places in the same memory; then it is the sampler's turn again. A machine whose speed drifts slows both
 alike. Each figure is the median over these pairs of (bare seconds per forward pass) / (sampler
 seconds per forward pass): 1.00 is the engine's own speed. Discarded tokens cost forward passes like
 any others, so rollbacks neither help nor hurt the ratio; how many there were is shown beside it.
@@ -42,20 +42,18 @@ VOCABULARY = 262_144
 class BareLlamacpp:
     """`Llama.eval` token by token, and a look at the logits."""
 
-    def __init__(self, model: Path) -> None:
-        self._llm = load_provider(model, "llamacpp")._llm  # type: ignore[attr-defined]
-
-    def start(self, prompt: list[int]) -> None:
+    def __init__(self, provider: Any) -> None:
         import llama_cpp
 
+        self._llm = provider._llm
         self._get = llama_cpp.llama_get_logits_ith
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._llm.ctx), True)
-        self._llm.reset()
         self._size = self._llm.n_vocab()
-        self.feed(prompt)
 
-    def feed(self, tokens: list[int]) -> None:
-        self._llm.eval(tokens)
+    def go_back(self, count: int) -> None:
+        self._llm.n_tokens -= count
+
+    def feed(self, token: int) -> None:
+        self._llm.eval([token])
         np.ctypeslib.as_array(self._get(self._llm.ctx, -1), shape=(self._size,)).argmax()
 
 
@@ -63,20 +61,19 @@ class BareTransformers:
     """`forward` token by token with transformers' own cache."""
 
     def __init__(self, provider: Any) -> None:
+        self._provider = provider
         self._model = provider._model
 
-    def start(self, prompt: list[int]) -> None:
-        from transformers import DynamicCache
+    def go_back(self, count: int) -> None:
+        self._provider._memory.cache.crop(-count)
 
-        self._cache = DynamicCache(config=self._model.config)
-        self.feed(prompt)
-
-    def feed(self, tokens: list[int]) -> None:
+    def feed(self, token: int) -> None:
         import torch
 
-        ids = torch.tensor([tokens], device=self._model.device)
+        cache = self._provider._memory.cache
+        ids = torch.tensor([[token]], device=self._model.device)
         with torch.inference_mode():
-            output = self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+            output = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
         output.logits[0, -1].argmax()
 
 
@@ -97,24 +94,26 @@ def pairs(
     provider.reset()
     sampler = BacktrackSampler(provider, strategy)
     stream = sampler.generate(prompt, max_new_tokens=tokens, seed=seed)
-    bare.start(prompt)
-    written = [next(stream)]
+    next(stream)
     found = []
-    fed = 0
-    while len(written) < tokens:
+    position = 1
+    while True:
         forwards, started = provider.forward_passes, time.perf_counter()
-        for token in stream:
-            written.append(token)
+        for _ in stream:
+            position += 1
             if provider.forward_passes - forwards >= PIECE:
                 break
-        sampler_each = (time.perf_counter() - started) / max(1, provider.forward_passes - forwards)
-        new = written[fed:]
+        count = provider.forward_passes - forwards
+        if count < PIECE:
+            break
+        sampler_each = (time.perf_counter() - started) / count
+        # The same tokens at the same places in the same memory, which ends up as it was.
+        again = provider._evaluated[-count:]
+        bare.go_back(count)
         started = time.perf_counter()
-        for token in new:
-            bare.feed([token])
-        bare_each = (time.perf_counter() - started) / len(new)
-        fed += len(new)
-        found.append((len(written), sampler_each, bare_each))
+        for token in again:
+            bare.feed(token)
+        found.append((position, sampler_each, (time.perf_counter() - started) / count))
     stats = sampler.stats
     return found, {"emitted": stats.emitted, "discarded": stats.discarded, "rollbacks": stats.rollbacks}
 
@@ -136,7 +135,7 @@ def measure_engine(engine: str, model: Path, slops: Sequence[str], tokens: int, 
     """All rows of one engine."""
     options = {} if engine == "llamacpp" else {"dtype": "float32"}
     provider = load_provider(model, engine, **options)
-    bare = BareLlamacpp(model) if engine == "llamacpp" else BareTransformers(provider)
+    bare = BareLlamacpp(provider) if engine == "llamacpp" else BareTransformers(provider)
     pairs(provider, bare, None, 2 * PIECE)  # warm up
     rows = []
     for name, make in strategies(provider, slops).items():
