@@ -104,7 +104,11 @@ def _is_torch(array: Any) -> bool:
 def _from_array(x: Any, top_k: int | None, top_p: float | None, min_p: float | None) -> MutableMapping[int, float]:
     import numpy as np
 
-    x = x.astype(np.float32, copy=False)
+    if x.dtype != np.float32:
+        x = x.astype(np.float32)
+    if top_k and top_k <= _DICT_LIMIT and top_k < len(x):
+        best = top_ids(x, top_k)
+        return _filtered(best, x[best].tolist(), top_p, min_p)
     peak = _checked_peak(float(x.max()))
     if peak == -math.inf:
         return {}
@@ -192,11 +196,12 @@ def top_ids(x: Any, k: int) -> list[int]:
     if width >= 2:
         used = blocks * width
         maxima = x[:used].reshape(width, blocks).max(axis=0)  # blocks are columns: whole rows at a time
+        _checked_peak(float(maxima.max()))
         bound = np.partition(maxima, blocks - k)[blocks - k]
-        ids = np.flatnonzero(x >= bound)
     else:
+        _checked_peak(float(x.max()))
         bound = np.partition(x, size - k)[size - k]
-        ids = np.flatnonzero(x >= bound)
+    ids = np.flatnonzero(x >= bound)
     values = x[ids]
     result: list[int] = ids[np.argsort(-values, kind="stable")[:k]].tolist()
     return result

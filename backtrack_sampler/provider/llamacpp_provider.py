@@ -71,6 +71,7 @@ class LlamacppProvider(BaseProvider):
         self._window = int(self._api.llama_model_n_swa(llm.model))  # 0: no sliding window
         self._interval = self._checkpoint_interval()
         self._last_saved = 0
+        self._logits_at, self._logits_view = 0, np.empty(0, dtype=np.float32)
         super().__init__(remember)
         trained = self._api.llama_model_n_ctx_train(llm.model)
         rope = llm.context_params
@@ -175,7 +176,11 @@ class LlamacppProvider(BaseProvider):
             ) from error
         self._written[start : start + len(tokens)] = tokens
         pointer = self._api.llama_get_logits_ith(llm.ctx, -1)
-        return np.ctypeslib.as_array(pointer, shape=(self._size,)).copy()
+        address = ctypes.addressof(pointer.contents)
+        if address != self._logits_at:  # llama.cpp keeps its output in one place, mostly
+            self._logits_at = address
+            self._logits_view = np.ctypeslib.as_array(pointer, shape=(self._size,))
+        return self._logits_view.copy()
 
     def _keep(self, length: int, tokens: list[int]) -> int:
         droppable = self._drop_is_right(length)
