@@ -235,6 +235,7 @@ def test_a_rollback_costs_no_forward(engine: str, request: pytest.FixtureRequest
             self.banned = (-1, -1)
 
         def on_logits(self, logits, tokens):
+            logits[list(provider.eos_token_ids)] = -np.inf  # whatever the prompt, a long text is wanted
             if self.banned[0] == len(tokens):
                 logits[self.banned[1]] = -np.inf
             return logits
