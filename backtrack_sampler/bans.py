@@ -30,6 +30,10 @@ class Bans:
         """The factor that stands for this token here; 1 where nothing was said."""
         return self._factors.get(position, {}).get(token, 1.0)
 
+    def any_at(self, position: int) -> bool:
+        """Whether anything was said of this position."""
+        return position in self._factors
+
     def apply(self, logits: Any, position: int) -> Any:
         """Apply to logits of shape (vocab,), in place, and return them."""
         for token, factor in self._factors.get(position, {}).items():

@@ -7,15 +7,16 @@ about one pass over the array and behaves the same: `{token: probability}`, high
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ArrayCandidates"]
+__all__ = ["ArrayCandidates", "entropy_of", "normalised"]
 
 _BLOCK = 512  # entries per block in the two-level draw
 
@@ -68,9 +69,23 @@ class ArrayCandidates(MutableMapping[int, float]):
     def __repr__(self) -> str:
         return f"ArrayCandidates({len(self)} of {len(self._weights)} tokens)"
 
+    def __copy__(self) -> ArrayCandidates:
+        return ArrayCandidates(self._weights.copy())
+
     def bounds(self) -> tuple[float, float]:
         """The smallest weight, and the sum of all."""
         return float(self._weights.min()), float(self._weights.sum(dtype="float64"))
+
+    def normalised(self, whole: float) -> ArrayCandidates:
+        """The same, divided by their sum."""
+        return ArrayCandidates(self._weights / type(self._weights[0])(whole))
+
+    def entropy(self) -> float:
+        """In nats; the weights must sum to one."""
+        import numpy as np
+
+        weights = self._weights[self._weights > 0]
+        return -float((weights * np.log(weights)).sum(dtype=np.float64))
 
     def best(self) -> int:
         """The token with the highest weight, the first of equals."""
@@ -95,3 +110,19 @@ class ArrayCandidates(MutableMapping[int, float]):
             return token
         # Rounding put the target on the far edge: the last token with weight before it.
         return int(np.flatnonzero(self._weights[: min(token + 1, len(self._weights))])[-1])
+
+
+def entropy_of(probs: Mapping[int, float]) -> float:
+    """Shannon entropy, in nats, of candidates that sum to one."""
+    if isinstance(probs, ArrayCandidates):
+        return probs.entropy()
+    return -math.fsum(p * math.log(p) for p in probs.values() if p > 0)
+
+
+def normalised(probs: Mapping[int, float], whole: float) -> Mapping[int, float]:
+    """Candidates divided by their sum; the same object where that is one already."""
+    if abs(whole - 1.0) < 1e-6:
+        return probs
+    if isinstance(probs, ArrayCandidates):
+        return probs.normalised(whole)
+    return {token: p / whole for token, p in probs.items()}

@@ -1,4 +1,4 @@
-"""Finding strategies, providers and models by name. Nothing is registered: files and entry points are looked up."""
+"""Finding strategies, operators, providers and models by name. Nothing is registered: it is looked up."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import importlib.util
 import inspect
 import os
 import pkgutil
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import operators
 from . import provider as provider_package
 from . import strategy as strategy_package
 from .errors import InputError, MissingPackageError
+from .operators import BaseOperator
 from .provider.base_provider import BaseProvider
 from .strategy.base_strategy import BaseStrategy
 
-__all__ = ["embedded_model", "find_strategy", "load_provider", "strategy_names"]
+__all__ = ["embedded_model", "find_operator", "find_strategy", "load_provider", "operator_names", "strategy_names"]
 
 _ENTRY_POINTS = "backtrack_sampler.strategies"
 
@@ -44,13 +47,13 @@ def find_strategy(name: str) -> type[Any]:
     """
     path, _, class_name = (name, "", "") if name.endswith(".py") else name.rpartition(":")
     if path.endswith(".py"):
-        return _class_in(_load_file(Path(path)), class_name, path)
+        return _class_in(_load_file(Path(path)), class_name, path, "strategy", _is_strategy)
     plain = name.replace("-", "_")
     if plain in _files(strategy_package, "strategy"):
         path = f"strategy/{plain}_strategy.py"
         with _importing(path):
             module = importlib.import_module(f"{strategy_package.__name__}.{plain}_strategy")
-        return _class_in(module, "", path)
+        return _class_in(module, "", path, "strategy", _is_strategy)
     for entry_point in _entry_points():
         if entry_point.name.replace("-", "_") == plain:
             with _importing(f"strategy {name}"):
@@ -58,6 +61,34 @@ def find_strategy(name: str) -> type[Any]:
             return found
     known = ", ".join(strategy_names())
     raise InputError(f"no strategy {name!r}: use one of {known}, or a path like ./my.py:MyStrategy")
+
+
+def operator_names() -> dict[str, type[BaseOperator]]:
+    """The operators that are built in: a name as on the command line, and its class."""
+    classes = [getattr(operators, name) for name in operators.__all__]
+    usable = [c for c in classes if _is_operator(c) and c is not operators.FunctionOperator]
+    return {_kebab(c.__name__): c for c in usable}
+
+
+def find_operator(name: str) -> type[BaseOperator]:
+    """The class of an operator.
+
+    Args:
+        name: "repetition", "ngram-overlap", "ngram_overlap" or "NGramOverlap", or a path:
+            "./my.py:MyOperator", where the class may be left out if the file has only one.
+
+    Raises:
+        InputError: there is none, or the file cannot be used.
+    """
+    path, _, class_name = (name, "", "") if name.endswith(".py") else name.rpartition(":")
+    if path.endswith(".py"):
+        found: type[BaseOperator] = _class_in(_load_file(Path(path)), class_name, path, "operator", _is_operator)
+        return found
+    known = operator_names()
+    for known_name, cls in known.items():
+        if known_name.replace("-", "") == name.replace("-", "").replace("_", "").lower():
+            return cls
+    raise InputError(f"no operator {name!r}: use one of {', '.join(known)}, or a path like ./my.py:MyOperator")
 
 
 def load_provider(
@@ -121,7 +152,7 @@ def _entry_points() -> Any:
 def _load_file(path: Path) -> ModuleType:
     """Import a file as if it lay in `strategy/`, so that its relative imports work there and here."""
     if not path.is_file():
-        raise InputError(f"no strategy file at {path}: check the path")
+        raise InputError(f"no file at {path}: check the path")
     name = f"{strategy_package.__name__}.{path.stem}__at_{abs(hash(path.resolve()))}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -147,15 +178,17 @@ def _importing(what: str) -> Iterator[None]:
         raise InputError(f"{what} cannot be imported: {type(error).__name__}: {reason}") from error
 
 
-def _class_in(module: ModuleType, class_name: str, path: str) -> type[Any]:
-    found = {cls.__name__: cls for cls in _classes(module) if _is_strategy(cls)}
+def _class_in(
+    module: ModuleType, class_name: str, path: str, kind: str, fits: Callable[[type[Any]], bool]
+) -> type[Any]:
+    found = {cls.__name__: cls for cls in _classes(module) if fits(cls)}
     if class_name:
         if class_name not in found:
-            raise InputError(f"{path} has no strategy {class_name} (found: {', '.join(found) or 'none'})")
+            raise InputError(f"{path} has no {kind} {class_name} (found: {', '.join(found) or 'none'})")
         return found[class_name]
     if len(found) != 1:
         names = ", ".join(found) or "none"
-        raise InputError(f"{path} must hold one strategy class (found: {names}): name it, {path}:Class")
+        raise InputError(f"{path} must hold one {kind} class (found: {names}): name it, {path}:Class")
     return next(iter(found.values()))
 
 
@@ -169,3 +202,12 @@ def _classes(module: ModuleType) -> Iterator[type[Any]]:
 
 def _is_strategy(cls: type[Any]) -> bool:
     return issubclass(cls, BaseStrategy) or hasattr(cls, "get_keep_index")
+
+
+def _is_operator(cls: type[Any]) -> bool:
+    return issubclass(cls, BaseOperator) and not inspect.isabstract(cls)
+
+
+def _kebab(name: str) -> str:
+    """NGramOverlap: ngram-overlap."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()

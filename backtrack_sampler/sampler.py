@@ -10,8 +10,10 @@ from typing import Any
 from .errors import BacktrackError, ContextFullError, ExhaustedError, InputError
 from .events import Listener
 from .matching import Detokenizer
+from .options import SessionOptions
 from .provider.base_provider import BaseProvider
-from .session import Session, SessionOptions, Stats
+from .session import Session
+from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
 from .strategy.v3_adapter import as_strategy
 

@@ -7,101 +7,23 @@ A `Session` does no I/O and knows no model. Whoever drives it asks a model for t
 from __future__ import annotations
 
 import math
-import operator
 import random
 from collections.abc import Callable, Collection, MutableMapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .bans import Bans, truncate_positions
-from .errors import BacktrackError, ExhaustedError, InputError, RollbackError, StrategyError
+from .errors import BacktrackError, ExhaustedError, RollbackError, StrategyError
 from .events import Drawn, Event, Finished, Listener, Released, Rollback
 from .matching import Decode, Match, TokenMatcher
-from .sampling import candidates, check_filters, copy_of, draw, most_probable, scale, total
-from .strategy.base_strategy import BaseStrategy, Candidates, TakeBack
+from .options import SessionOptions
+from .sampling import candidates, copy_of, draw, most_probable, scale, total
+from .stats import Stats
+from .strategy.base_strategy import BaseStrategy, Candidates, Stream, TakeBack
 
-__all__ = ["Session", "SessionOptions", "Stats"]
+__all__ = ["Session"]
 
 NOTHING_LEFT = "nothing is left to draw"
 _NONE = TakeBack(0)
-
-
-@dataclass
-class SessionOptions:
-    """How to draw and when to end.
-
-    Attributes:
-        temperature: logits are divided by it; 0 takes the most probable candidate.
-        top_k: keep so many of the most probable tokens; None or 0 keeps all.
-        top_p: keep the smallest set with at least this probability.
-        min_p: keep tokens at least this fraction as probable as the best.
-        max_new_tokens: end after so many tokens; those taken back do not count. None: no limit.
-        stop: strings that end the stream; neither they nor what follows is part of it.
-        seed: same seed and same logits, same stream. None: a random one.
-        max_retries: rollbacks that may land on the same prefix before the session goes further back.
-        max_discarded: tokens that may be taken back in all. None: 1,000, and 50 for each that stands.
-        on_exhausted: when nothing is left to draw or a budget is used up: "stop" ends the stream
-            without what was rejected, "accept" keeps it, "raise" raises ExhaustedError.
-    """
-
-    temperature: float = 1.0
-    top_k: int | None = 50
-    top_p: float | None = None
-    min_p: float | None = None
-    max_new_tokens: int | None = None
-    stop: Sequence[str] = ()
-    seed: int | None = None
-    max_retries: int = 100
-    max_discarded: int | None = None
-    on_exhausted: str = "stop"
-
-    def __post_init__(self) -> None:
-        check_filters(self.temperature, self.top_k, self.top_p, self.min_p)
-        if isinstance(self.stop, str):
-            self.stop = [self.stop]
-        if not isinstance(self.stop, (list, tuple)) or not all(isinstance(text, str) and text for text in self.stop):
-            raise InputError("stop must be strings that are not empty")
-        for name, least in (("max_new_tokens", 1), ("max_retries", 1), ("max_discarded", 0)):
-            value = getattr(self, name)
-            if value is None and name != "max_retries":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name} must be a whole number, at least {least}, not {value!r}")
-        if self.seed is not None:
-            try:
-                self.seed = operator.index(self.seed)
-            except TypeError:
-                raise InputError(f"seed must be a whole number or None, not {self.seed!r}") from None
-        if self.on_exhausted not in ("stop", "accept", "raise"):
-            raise InputError(f"on_exhausted must be 'stop', 'accept' or 'raise', not {self.on_exhausted!r}")
-
-
-@dataclass
-class Stats:
-    """What a stream has cost. `emitted + discarded` is what was drawn.
-
-    Attributes:
-        emitted: tokens streamed.
-        discarded: tokens taken back, including those of a stop string at the end.
-        rollbacks: how often a strategy, or the session in its way out, took tokens back.
-        forward_passes: calls of the model; a prompt that is evaluated in parts counts once.
-        evaluated_tokens: tokens the model has evaluated, the prompt's among them.
-        seconds: time spent in model and session, not in whoever reads the stream.
-        finish_reason: see `Finished.reason`; "" while the stream runs or when it was abandoned.
-    """
-
-    emitted: int = 0
-    discarded: int = 0
-    rollbacks: int = 0
-    forward_passes: int = 0
-    evaluated_tokens: int = 0
-    seconds: float = 0.0
-    finish_reason: str = ""
-
-    @property
-    def drawn(self) -> int:
-        """Tokens drawn; while the stream runs, those that are held are not counted yet."""
-        return self.emitted + self.discarded
 
 
 class Session:
@@ -155,6 +77,7 @@ class Session:
         self._stop = TokenMatcher(decode, options.stop, exact=True, context=prompt) if options.stop else None
         self._stop_match: Match | None = None
         self._call(strategy.reset)
+        self._call(strategy.on_start, Stream(tuple(prompt), decode, options))
 
     # -- driving it ------------------------------------------------------------------------
 

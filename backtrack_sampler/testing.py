@@ -1,4 +1,4 @@
-"""For people who write strategies and providers: a fake model, and checks of the contracts.
+"""For people who write strategies, operators and providers: a fake model, and checks of the contracts.
 
 from backtrack_sampler.testing import FakeProvider, check_strategy
 check_strategy(lambda provider: MyStrategy(provider))
@@ -13,12 +13,13 @@ from typing import Any
 
 from .errors import BacktrackError
 from .events import Event, Released, Rollback
+from .operators import BaseOperator, Step
 from .provider.base_provider import BaseProvider
 from .sampler import BacktrackSampler
 from .strategy.base_strategy import BaseStrategy
 from .strategy.v3_adapter import as_strategy
 
-__all__ = ["FakeProvider", "ListLogits", "check_provider", "check_strategy"]
+__all__ = ["FakeProvider", "ListLogits", "check_operator", "check_provider", "check_strategy"]
 
 
 class ListLogits(list[float]):
@@ -160,6 +161,65 @@ def check_strategy(
             )
         for temperature in (0.0, 2.0):
             _run(sampler, prompt, temperature=temperature, seed=1, **options)
+
+
+def check_operator(make: Callable[[], BaseOperator], walks: int = 200) -> None:
+    """Walk an operator forwards and back at random, and check what every operator must keep to.
+
+    It asks for no more tokens than there are, nor than its `lookback` has promised; after a rollback,
+    its own or another's, it judges as one that has only seen what is left; `reset` forgets all.
+
+    Args:
+        make: a new operator.
+        walks: how many random walks, of up to 40 steps each.
+
+    Raises:
+        AssertionError: with what was broken.
+    """
+    walked = make()
+    for seed in range(walks):
+        rng = random.Random(seed)
+        walked.reset()
+        left: list[Step] = []
+        for _ in range(rng.randint(1, 40)):
+            asked = _judged(walked, left, _random_step(rng))
+            # Its own request may be refused, and others go back too.
+            back = rng.choice([0, asked, rng.randint(0, len(left))])
+            if back:
+                walked.backtrack(back)
+                del left[len(left) - back :]
+        replayed = make()
+        for step in left:
+            replayed(step)
+        text = [step.token for step in left]
+        assert walked.lookback == replayed.lookback, f"lookback is another than after {text} alone"
+        again: list[Step] = left[:]
+        for _ in range(12):
+            step = _random_step(rng)
+            first, second = _judged(walked, left, step), _judged(replayed, again, step)
+            assert first == second, (
+                f"after rollbacks to {text} it discards {first}, and {second} if it has seen nothing else: "
+                "backtrack(n) must forget the last n steps, and nothing more"
+            )
+
+
+def _judged(operator: BaseOperator, steps: list[Step], step: Step) -> int:
+    """Show it one more step, and check the number."""
+    lookback = operator.lookback
+    most = len(steps) + 1 if lookback is None else min(len(steps), lookback) + 1
+    steps.append(step)
+    asked = operator(step)
+    assert isinstance(asked, int), f"it returned {asked!r}: return how many tokens to discard, 0 for none"
+    assert 0 <= asked <= len(steps), f"it asked for {asked} of {len(steps)} tokens"
+    assert asked <= most, f"it asked for {asked} tokens, though lookback said {lookback}: at most {most}"
+    return asked
+
+
+def _random_step(rng: random.Random) -> Step:
+    weights = [rng.expovariate(1) ** 3 for _ in range(3)]
+    shares = sorted((w / sum(weights) for w in weights), reverse=True)
+    token = rng.randrange(3)
+    return Step(token, "abc"[token], shares[token], rng.gauss(-18, 3), dict(enumerate(shares)))
 
 
 class _Watched(BaseStrategy):

@@ -1,4 +1,4 @@
-"""Strategies as they are written on a command line: NAME[:key=value,...] or FILE.py:Class[:key=value,...]."""
+"""Strategies and operators on a command line: NAME[:key=value,...] or FILE.py:Class[:key=value,...]."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..discovery import find_strategy
+from ..discovery import find_operator, find_strategy
 from ..errors import BacktrackError, InputError
+from ..operators import BaseOperator
 from ..provider.base_provider import BaseProvider
+from ..strategy.operator_strategy import OperatorStrategy
 
-__all__ = ["StrategySpec", "parameters", "parse_spec"]
+__all__ = ["OperatorSpec", "StrategySpec", "parameters", "parse_operator", "parse_spec"]
 
 
 class StrategySpec(NamedTuple):
@@ -25,14 +27,22 @@ class StrategySpec(NamedTuple):
         """Make the strategy for a loaded model."""
         wanted = "provider" in inspect.signature(self.cls).parameters
         model = {"provider": provider} if wanted else {}
-        try:
-            return self.cls(**model, **self.arguments)
-        except BacktrackError:
-            raise
-        except Exception as error:  # a constructor may be anybody's, and a value anything
-            raise InputError(
-                f"{self.cls.__name__} does not take these values ({type(error).__name__}: {error})"
-            ) from error
+        return _made(self.cls, model | self.arguments)
+
+
+class OperatorSpec(NamedTuple):
+    """An operator and its arguments, and those of the strategy around it."""
+
+    cls: type[BaseOperator]
+    arguments: dict[str, Any]
+    options: dict[str, Any]
+
+    def build(self, provider: BaseProvider | None = None) -> OperatorStrategy:
+        """Make the operator, and the strategy around it; no model is needed."""
+        strategy: OperatorStrategy = _made(
+            OperatorStrategy, {"operator": _made(self.cls, self.arguments), **self.options}
+        )
+        return strategy
 
 
 def parse_spec(text: str) -> StrategySpec:
@@ -44,49 +54,76 @@ def parse_spec(text: str) -> StrategySpec:
     Raises:
         InputError: unknown strategy or parameter, one that is missing, or a file that cannot be read.
     """
-    name, rest = _split_name(text)
+    name, rest = _split_name(text, "strategy")
     cls = find_strategy(name)
-    arguments = _arguments(name, rest)
-    known = parameters(cls)
-    for key in arguments:
-        if key not in known:
-            raise InputError(f"strategy {name} has no parameter {key!r}: it takes {', '.join(known) or 'none'}")
-    missing = [k for k, p in known.items() if p.default is p.empty and k not in arguments]
-    if missing:
-        raise InputError(f"strategy {name} needs {', '.join(missing)}: write {name}:{missing[0]}=...")
-    return StrategySpec(cls, arguments)
+    return StrategySpec(cls, _arguments(f"strategy {name}", rest, parameters(cls)))
+
+
+def parse_operator(text: str) -> OperatorSpec:
+    """Parse and check an operator; `OperatorStrategy`'s own parameters may stand among its own.
+
+    Raises:
+        InputError: as `parse_spec`, and where the operator does not take a value.
+    """
+    name, rest = _split_name(text, "operator")
+    cls = find_operator(name)
+    own, around = parameters(cls), parameters(OperatorStrategy)
+    arguments = _arguments(f"operator {name}", rest, around | own)
+    spec = OperatorSpec(
+        cls,
+        {k: v for k, v in arguments.items() if k in own},
+        {k: v for k, v in arguments.items() if k not in own},
+    )
+    spec.build()  # says now what is wrong with a value, not after a model was loaded
+    return spec
 
 
 def parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
-    """What a strategy's constructor takes from a command line: not the provider, not a screen."""
+    """What a constructor takes from a command line: not the provider, an operator or a screen."""
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     signature = inspect.signature(cls).parameters
-    hidden = ("provider", "screen")
+    hidden = ("operator", "provider", "screen")
     return {k: p for k, p in signature.items() if k not in hidden and p.kind not in kinds}
+
+
+def _made(cls: type[Any], arguments: dict[str, Any]) -> Any:
+    try:
+        return cls(**arguments)
+    except BacktrackError:
+        raise
+    except Exception as error:  # a constructor may be anybody's, and a value anything
+        raise InputError(f"{cls.__name__} does not take these values ({type(error).__name__}: {error})") from error
 
 
 #: A file may follow a drive letter, and a class the file; a class is not followed by "=".
 _SPEC = re.compile(r"(?P<name>([A-Za-z]:(?=[\\/]))?[^:]*\.py(:\w+(?![\w-]*=))?|[^:]*)(:(?P<rest>.*))?", re.DOTALL)
 
 
-def _split_name(text: str) -> tuple[str, str]:
+def _split_name(text: str, kind: str) -> tuple[str, str]:
     """NAME or FILE.py or FILE.py:Class, and the arguments after it."""
     match = _SPEC.fullmatch(text)
     if match is None or not match["name"]:
-        raise InputError(f"write a strategy as NAME:key=value,..., not {text!r}")
+        raise InputError(f"write the {kind} as NAME:key=value,..., not {text!r}")
     return match["name"], match["rest"] or ""
 
 
-def _arguments(name: str, text: str) -> dict[str, Any]:
+def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> dict[str, Any]:
+    """The arguments of `what` ("strategy antislop"), each one that it knows, none that it needs missing."""
     arguments: dict[str, Any] = {}
     while text.strip(" ,"):
         key, equals, text = text.lstrip(" ,").partition("=")
         if not equals or "," in key:
-            raise InputError(f"strategy {name}: write {key!r} as key=value")
+            raise InputError(f"{what}: write {key!r} as key=value")
         key = key.strip().replace("-", "_")
         if key in arguments:
-            raise InputError(f"strategy {name}: {key} is given twice")
-        arguments[key], text = _value(f"strategy {name}: {key}", text)
+            raise InputError(f"{what}: {key} is given twice")
+        arguments[key], text = _value(f"{what}: {key}", text)
+    for key in arguments:
+        if key not in known:
+            raise InputError(f"{what} has no parameter {key!r}: it takes {', '.join(known) or 'none'}")
+    missing = [k for k, p in known.items() if p.default is p.empty and k not in arguments]
+    if missing:
+        raise InputError(f"{what} needs {', '.join(missing)}: write {what.partition(' ')[2]}:{missing[0]}=...")
     return arguments
 
 

@@ -1,4 +1,4 @@
-"""What a strategy is: seven hooks, each with a neutral default, and one for the end.
+"""What a strategy is: seven hooks, each with a neutral default, and one each for beginning and end.
 
 A strategy sees each token as it is drawn and may ask for some back. The session calls, for each
 token: `on_logits`, `on_probs`, (draws), `on_next_token`, `backtrack`, and where anything is taken
@@ -8,15 +8,32 @@ back, by whoever, `on_rollback`. `pending` says what must not be streamed yet.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["BaseStrategy", "Candidates", "TakeBack"]
+    from ..matching import Decode
+    from ..options import SessionOptions
+
+__all__ = ["BaseStrategy", "Candidates", "Stream", "TakeBack"]
 
 #: What remains to draw from, highest first: `{token: probability}`.
 Candidates: TypeAlias = MutableMapping[int, float]
+
+
+class Stream(NamedTuple):
+    """What is known of a stream when it begins.
+
+    Attributes:
+        prompt: its token ids.
+        decode: token ids to text.
+        options: how it draws and when it ends. Read only.
+    """
+
+    prompt: tuple[int, ...]
+    decode: Decode
+    options: SessionOptions
 
 
 class TakeBack(int):
@@ -47,6 +64,9 @@ class BaseStrategy:
 
     def reset(self) -> None:
         """A stream begins, or has ended. Forget everything that belongs to one stream."""
+
+    def on_start(self, stream: Stream) -> None:
+        """A stream begins; called after `reset`, for strategies that need to know more of it."""
 
     def on_logits(self, logits: Any, tokens: list[int]) -> Any:
         """Ban, boost or scale, before min-p, top-k and top-p.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InputError
-from .base_strategy import BaseStrategy, Candidates, TakeBack
+from .base_strategy import BaseStrategy, Candidates, Stream, TakeBack
 from .v3_adapter import as_strategy
 
 __all__ = ["ChainStrategy"]
@@ -32,6 +32,10 @@ class ChainStrategy(BaseStrategy):
     def reset(self) -> None:
         for strategy in self.strategies:
             strategy.reset()
+
+    def on_start(self, stream: Stream) -> None:
+        for strategy in self.strategies:
+            strategy.on_start(stream)
 
     def on_logits(self, logits: Any, tokens: list[int]) -> Any:
         for strategy in self.strategies:

@@ -132,7 +132,7 @@ def test_windows_paths(mine: Path, monkeypatch: pytest.MonkeyPatch, path: str) -
         ("antislop:skip-tokens=1,skip_tokens=2", "given twice"), ("antislop:slops=[the]", "not JSON"),
         ('antislop:slops=["the"', "not JSON"), ('antislop:slops=["the"] x', "goes on after its end"),
         ("antislop:slops=@/nowhere.txt", "cannot read"), ("antislop:slops=@", "cannot read"),
-        ("./nowhere.py:Mine", "no strategy file"), ("my.py:Nobody", "has no strategy Nobody"), ("my.py", "name it"),
+        ("./nowhere.py:Mine", "no file at"), ("my.py:Nobody", "has no strategy Nobody"), ("my.py", "name it"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used(mine: Path, text: str, message: str) -> None:

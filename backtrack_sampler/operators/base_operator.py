@@ -1,0 +1,152 @@
+"""What an operator is: a judgement on one drawn token, and a memory that can go back.
+
+The idea and the names of the eight heuristics are those of backtracking-llm (Molnár and Tajti).
+`OperatorStrategy` makes an operator a strategy.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+
+__all__ = ["BaseOperator", "FunctionOperator", "HistoryOperator", "Never", "Step", "check_count", "check_number"]
+
+
+class Step(NamedTuple):
+    """One drawn token, as an operator sees it.
+
+    Attributes:
+        token: its id.
+        text: the characters that it completes; "" for special tokens and inside a character.
+        probability: among `candidates`.
+        logit: the model's own, before the temperature; where strategies in the same chain change
+            logits, as they left it.
+        candidates: what the model offered here, after temperature, top-k and the other filters;
+            highest first, summing to one. What was banned here after a rollback is among them, so
+            a second attempt is judged on the same grounds as the first. Read only.
+    """
+
+    token: int
+    text: str
+    probability: float
+    logit: float
+    candidates: Mapping[int, float]
+
+
+class BaseOperator(ABC):
+    """Subclass this for an operator of your own; a plain function of a step is one too.
+
+    An operator that remembers anything must forget it in `backtrack`, so that afterwards it is
+    exactly what it was at that length. `HistoryOperator` does that for you, and
+    `backtrack_sampler.testing.check_operator` tests it.
+    """
+
+    @property
+    def lookback(self) -> int | None:
+        """How many of the tokens kept so far the next call may still discard, besides the new one.
+
+        So many are held back from the stream. None: it may be any number, and all are held until
+        the end.
+        """
+        return None
+
+    @abstractmethod
+    def __call__(self, step: Step) -> int:
+        """How many tokens to discard, this one included; 0 keeps it.
+
+        Return `TakeBack(count, "why")` to tell those who watch.
+        """
+
+    def backtrack(self, n_tokens: int) -> None:
+        """The last so many tokens are gone, whoever asked for it."""
+
+    def reset(self) -> None:
+        """A new text begins."""
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_"))
+        return f"{type(self).__name__}({arguments})"
+
+
+class FunctionOperator(BaseOperator):
+    """A function of a step, without a memory.
+
+    Args:
+        function: a step to how many tokens to discard.
+    """
+
+    def __init__(self, function: Callable[[Step], int]) -> None:
+        self.function = function
+
+    def __call__(self, step: Step) -> int:
+        return self.function(step)
+
+    def __repr__(self) -> str:
+        return str(getattr(self.function, "__name__", self.function))
+
+
+class HistoryOperator(BaseOperator):
+    """Remembers one value a step, and nothing else.
+
+    Forgetting the last values therefore leaves it exactly as it was at that length. Subclasses say
+    what to remember (`measure`) and what to make of it (`judge`).
+    """
+
+    def __init__(self) -> None:
+        self._history: list[Any] = []
+
+    def __call__(self, step: Step) -> int:
+        self._history.append(self.measure(step))
+        return self.judge(self._history)
+
+    def backtrack(self, n_tokens: int) -> None:
+        del self._history[max(0, len(self._history) - n_tokens) :]
+
+    def reset(self) -> None:
+        self.backtrack(len(self._history))
+
+    @abstractmethod
+    def measure(self, step: Step) -> Any:
+        """The value to remember of a step; what came before it is in `_history`."""
+
+    @abstractmethod
+    def judge(self, history: list[Any]) -> int:
+        """How many tokens to discard, given the values of all steps, the newest last."""
+
+
+class Never(BaseOperator):
+    """Keeps everything: the baseline to compare with."""
+
+    @property
+    def lookback(self) -> int:
+        return 0
+
+    def __call__(self, step: Step) -> int:
+        return 0
+
+
+def check_count(name: str, value: int, least: int = 1) -> int:
+    """A whole number, at least so much; raises InputError with the parameter's name."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name} must be a whole number, at least {least}, not {value!r}")
+    return value
+
+
+def check_number(name: str, value: float, low: float, high: float, *, inside: bool = False) -> float:
+    """A number from low to high (`inside`: strictly between); raises InputError with the parameter's name."""
+    fits = (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and (low < value < high if inside else low <= value <= high)
+    )
+    if not fits:
+        if (low, high) == (-float("inf"), float("inf")):
+            raise InputError(f"{name} must be a number, not {value!r}")
+        if high == float("inf"):
+            raise InputError(f"{name} must be a number, {low} or more, not {value!r}")
+        between = "strictly between" if inside else "between"
+        raise InputError(f"{name} must be {between} {low} and {high}, not {value!r}")
+    return value
