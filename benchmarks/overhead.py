@@ -2,12 +2,17 @@
 
     python benchmarks/overhead.py                          # everything: a table, and JSON
     python benchmarks/overhead.py --engines llamacpp --slops phrases.json --tokens 300
+    python benchmarks/overhead.py --rows operators          # base, operators, growth, selection
 
 The sampler writes freely for a few dozen tokens; then a bare evaluation loop of the same engine goes
-back and evaluates the same tokens at the same places in the same memory; then it is the sampler's turn again. A machine whose speed drifts slows both
-alike. Each figure is the median over these pairs of (bare seconds per forward pass) / (sampler
-seconds per forward pass): 1.00 is the engine's own speed. Discarded tokens cost forward passes like
-any others, so rollbacks neither help nor hurt the ratio; how many there were is shown beside it.
+back and evaluates the same tokens at the same places in the same memory; then it is the sampler's
+turn again. A machine whose speed drifts slows both alike.
+
+Each figure of the first rows is the median over these pairs of (bare seconds per forward pass) /
+(sampler seconds per forward pass): 1.00 is the engine's own speed, and how often tokens were taken
+back neither helps nor hurts. The operators' rows are (tokens drawn per second, those that were taken
+back included) / (the bare loop's tokens per second); because a draw after a rollback needs no forward
+pass, this may be far above 1, so the ratio per forward pass stands beside it.
 
 Growth is how the time per token grows from token 100 to token 1,500, over how the bare loop's does.
 Selection is milliseconds for candidates and a draw from 262,144 logits (an absolute bound).
@@ -21,19 +26,20 @@ import platform
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseProvider
-from backtrack_sampler.discovery import embedded_model, load_provider
+from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseProvider, OperatorStrategy
+from backtrack_sampler.discovery import embedded_model, load_provider, operator_names
 from backtrack_sampler.sampling import candidates, draw
 
 PROMPT = "Write a long story about a dragon who is afraid of heights.\n\n"
 PIECE = 24  # forward passes of one side before it is the other's turn
 VOCABULARY = 262_144
+ROWS = ["selection", "base", "operators", "growth"]
 
 
 # -- the bare loops: nothing but the engine ---------------------------------------------------
@@ -80,15 +86,18 @@ class BareTransformers:
 # -- side by side -----------------------------------------------------------------------------
 
 
+class Pair(NamedTuple):
+    """One turn of each."""
+
+    position: int  # tokens streamed when it ended
+    per_forward: float  # speed over the bare loop's, in forward passes
+    drawn: float  # the same, in tokens drawn
+
+
 def pairs(
     provider: BaseProvider, bare: Any, strategy: Any, tokens: int, seed: int = 1
-) -> tuple[list[tuple[int, float, float]], dict[str, int]]:
-    """Run both in turns over about `tokens` tokens.
-
-    Returns:
-        (position, sampler seconds per forward pass, bare seconds per forward pass) of each pair,
-        and what the sampler counted.
-    """
+) -> tuple[list[Pair], dict[str, int]]:
+    """Run both in turns over about `tokens` tokens; also returns what the sampler counted."""
     prompt = provider.encode(PROMPT)
     provider.eos_token_ids = frozenset()  # a long text is wanted, not a good one
     provider.reset()
@@ -96,7 +105,7 @@ def pairs(
     stream = sampler.generate(prompt, max_new_tokens=tokens, seed=seed)
     next(stream)
     found = []
-    position = 1
+    position = drawn = 1
     while True:
         forwards, started = provider.forward_passes, time.perf_counter()
         for _ in stream:
@@ -106,49 +115,57 @@ def pairs(
         count = provider.forward_passes - forwards
         if count < PIECE:
             break
-        sampler_each = (time.perf_counter() - started) / count
+        seconds = time.perf_counter() - started
+        session = sampler._session
+        drawn_before, drawn = drawn, len(session.tokens) + sampler.stats.discarded
         # The same tokens at the same places in the same memory, which ends up as it was.
-        again = provider._evaluated[-count:]
-        bare.go_back(count)
+        again = provider._evaluated[1:][-count:]  # going back over several tokens, more were evaluated than are left
+        bare.go_back(len(again))
         started = time.perf_counter()
         for token in again:
             bare.feed(token)
-        found.append((position, sampler_each, (time.perf_counter() - started) / count))
+        bare_each = (time.perf_counter() - started) / len(again)
+        found.append(Pair(position, bare_each / (seconds / count), bare_each / (seconds / (drawn - drawn_before))))
     stats = sampler.stats
     return found, {"emitted": stats.emitted, "discarded": stats.discarded, "rollbacks": stats.rollbacks}
 
 
-def ratio(found: list[tuple[int, float, float]], low: float = 0, high: float = float("inf")) -> float:
-    """Median of bare over sampler, for the pairs that end between two positions."""
-    return statistics.median(b / s for position, s, b in found if low <= position <= high)
+def ratio(found: list[Pair], low: float = 0, high: float = float("inf"), what: str = "per_forward") -> float:
+    """Median ratio of the pairs that end between two positions."""
+    return statistics.median(getattr(pair, what) for pair in found if low <= pair.position <= high)
 
 
-def strategies(provider: BaseProvider, slops: Sequence[str]) -> dict[str, Callable[[], Any]]:
-    """What is measured: a name and how to make it."""
-    return {
-        "no strategy": lambda: None,
-        f"anti-slop, {len(slops):,} phrases": lambda: AntiSlopStrategy(provider, slops),
-    }
-
-
-def measure_engine(engine: str, model: Path, slops: Sequence[str], tokens: int, long: int) -> list[dict[str, Any]]:
+def measure_engine(engine: str, model: Path, slops: Sequence[str], options: argparse.Namespace) -> list[dict[str, Any]]:
     """All rows of one engine."""
-    options = {} if engine == "llamacpp" else {"dtype": "float32"}
-    provider = load_provider(model, engine, **options)
+    provider = load_provider(model, engine, **({} if engine == "llamacpp" else {"dtype": "float32"}))
     bare = BareLlamacpp(provider) if engine == "llamacpp" else BareTransformers(provider)
     pairs(provider, bare, None, 2 * PIECE)  # warm up
-    rows = []
-    for name, make in strategies(provider, slops).items():
-        found, counts = pairs(provider, bare, make(), tokens)
-        bar = 0.97 if name == "no strategy" else 0.95
-        rows.append({"engine": engine, "what": f"overhead, {name}", "value": ratio(found), "bar": bar, "better": "higher", **counts})  # fmt: skip
+    rows: list[dict[str, Any]] = []
+
+    def add(what: str, value: float, bar: float, counts: dict[str, Any], better: str = "higher") -> None:
+        rows.append({"engine": engine, "what": what, "value": value, "bar": bar, "better": better, **counts})
         show(rows[-1])
-    if long:
-        name, make = list(strategies(provider, slops).items())[-1]
-        found, counts = pairs(provider, bare, make(), long)
+
+    slop_name = f"anti-slop, {len(slops):,} phrases"
+    if "base" in options.rows:
+        found, counts = pairs(provider, bare, None, options.tokens)
+        add("overhead, no strategy", ratio(found), 0.97, counts)
+        found, counts = pairs(provider, bare, AntiSlopStrategy(provider, slops), options.tokens)
+        add(f"overhead, {slop_name}", ratio(found), 0.95, counts)
+    if "operators" in options.rows:
+        for cls in operator_names().values():
+            found, counts = pairs(provider, bare, OperatorStrategy(cls()), options.tokens)
+            add(
+                f"tokens drawn, {cls.__name__}",
+                ratio(found, what="drawn"),
+                0.95,
+                counts | {"per_forward": ratio(found)},
+            )
+    if "growth" in options.rows:
+        long = options.long
+        found, counts = pairs(provider, bare, AntiSlopStrategy(provider, slops), long)
         early, late = ratio(found, 50, 250), ratio(found, long - 200)
-        rows.append({"engine": engine, "what": f"growth from token 100 to {long - 100:,}, {name}", "value": early / late, "bar": 1.05, "better": "lower", **counts})  # fmt: skip
-        show(rows[-1])
+        add(f"growth from token 100 to {long - 100:,}, {slop_name}", early / late, 1.05, counts, "lower")
     return rows
 
 
@@ -175,8 +192,9 @@ def show(row: dict[str, Any]) -> None:
     met = row["value"] >= row["bar"] if row["better"] == "higher" else row["value"] <= row["bar"]
     sign = ">=" if row["better"] == "higher" else "<="
     counts = f"{row['rollbacks']} rollbacks, {row['discarded']} discarded" if "rollbacks" in row else ""
+    counts += f", {row['per_forward']:.3f} per forward" if "per_forward" in row else ""
     print(
-        f"| {row['engine']:12} | {row['what']:58} | {row['value']:6.3f} | {sign} {row['bar']:<5} | {'met' if met else 'MISSED':6} | {counts:30} |",
+        f"| {row['engine']:12} | {row['what']:58} | {row['value']:6.3f} | {sign} {row['bar']:<5} | {'met' if met else 'MISSED':6} | {counts:52} |",
         flush=True,
     )
 
@@ -187,7 +205,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a .gguf file (default: the embedded SmolLM2)")
     parser.add_argument("--slops", type=Path, help="a JSON list of phrases (default: 8,000 made-up ones)")
     parser.add_argument("--tokens", type=int, default=400, help="tokens a row (default 400)")
-    parser.add_argument("--long", type=int, default=1600, help="tokens of the growth row, 0 leaves it out")
+    parser.add_argument("--long", type=int, default=1600, help="tokens of the growth row")
+    parser.add_argument("--rows", nargs="*", choices=ROWS, default=ROWS, help="which rows (default: all)")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/overhead.json"))
     options = parser.parse_args()
     rng = random.Random(0)
@@ -197,11 +216,11 @@ def main() -> None:
         if options.slops
         else [" ".join(rng.choices(words, k=rng.randint(2, 5))) for _ in range(8000)]
     )
-    print(f"| {'engine':12} | {'what':58} | {'value':6} | {'bar':8} | {'':6} | {'':30} |")
-    print(f"|{'-' * 14}|{'-' * 60}|{'-' * 8}|{'-' * 10}|{'-' * 8}|{'-' * 32}|")
-    rows = measure_selection()
+    print(f"| {'engine':12} | {'what':58} | {'value':6} | {'bar':8} | {'':6} | {'':52} |")
+    print(f"|{'-' * 14}|{'-' * 60}|{'-' * 8}|{'-' * 10}|{'-' * 8}|{'-' * 54}|")
+    rows = measure_selection() if "selection" in options.rows else []
     for engine in options.engines:
-        rows += measure_engine(engine, options.model or embedded_model(), slops, options.tokens, options.long)
+        rows += measure_engine(engine, options.model or embedded_model(), slops, options)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({"machine": platform.processor() or platform.machine(), "rows": rows}, indent=1))
     print(f"\nwritten to {options.json}")
