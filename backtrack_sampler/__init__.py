@@ -8,6 +8,7 @@ for text in sampler.stream_text("Once upon a time", max_new_tokens=100):
     print(text, end="", flush=True)
 """
 
+from .chat import ChatPipeline
 from .discovery import load_provider
 from .errors import (
     BacktrackError,
@@ -20,17 +21,22 @@ from .errors import (
     StrategyError,
 )
 from .events import Drawn, Event, Finished, Released, Rollback
+from .generator import Generator
+from .options import SessionOptions
 from .provider.base_provider import BaseProvider
 from .sampler import BacktrackSampler
-from .session import Session, SessionOptions, Stats
+from .session import Session
+from .stats import Stats
 from .strategy.adaptive_temperature_strategy import AdaptiveTemperatureStrategy
 from .strategy.antislop_strategy import AntiSlopStrategy
-from .strategy.base_strategy import BaseStrategy, Candidates, TakeBack
+from .strategy.base_strategy import BaseStrategy, Candidates, Stream, TakeBack
 from .strategy.chain_strategy import ChainStrategy
 from .strategy.creative_writing_strategy import CreativeWritingStrategy
 from .strategy.debug_strategy import DebugStrategy
 from .strategy.human_guidance_strategy import HumanGuidanceStrategy
+from .strategy.operator_strategy import OperatorStrategy
 from .strategy.replace_strategy import ReplaceStrategy
+from .trace import Trace
 
 __all__ = [
     "AdaptiveTemperatureStrategy",
@@ -41,6 +47,7 @@ __all__ = [
     "BaseStrategy",
     "Candidates",
     "ChainStrategy",
+    "ChatPipeline",
     "ContextFullError",
     "CreativeWritingStrategy",
     "DebugStrategy",
@@ -48,10 +55,12 @@ __all__ = [
     "Event",
     "ExhaustedError",
     "Finished",
+    "Generator",
     "HumanGuidanceStrategy",
     "InputError",
     "MissingPackageError",
     "ModelError",
+    "OperatorStrategy",
     "Released",
     "ReplaceStrategy",
     "Rollback",
@@ -60,6 +69,8 @@ __all__ = [
     "SessionOptions",
     "Stats",
     "StrategyError",
+    "Stream",
     "TakeBack",
+    "Trace",
     "load_provider",
 ]

@@ -1,4 +1,4 @@
-"""`backtrack-sampler generate | guide | strategies`. Standard library only."""
+"""`backtrack-sampler chat | generate | guide | strategies | trace`. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,22 +10,34 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from ..discovery import find_strategy, load_provider, strategy_names
+from ..chat import ChatPipeline, check_messages, load_messages
+from ..discovery import embedded_model, find_strategy, load_provider, operator_names, strategy_names
 from ..errors import BacktrackError, InputError
+from ..events import Event
+from ..options import SessionOptions
 from ..provider.base_provider import BaseProvider
 from ..sampler import BacktrackSampler
-from ..session import SessionOptions, Stats
+from ..stats import Stats
 from ..strategy.base_strategy import BaseStrategy
 from ..strategy.chain_strategy import ChainStrategy
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
+from ..strategy.operator_strategy import OperatorStrategy
 from ..terminal.guidance_screen import check_terminal
 from ..terminal.live_text import LiveText
-from .strategy_spec import StrategySpec, parameters, parse_spec
+from ..trace import Trace
+from ..trace.files import check_path
+from .chat import Chat
+from .strategy_spec import OperatorSpec, StrategySpec, parameters, parse_operator, parse_spec
 
 __all__ = ["main"]
+
+_MODEL_HELP = "a .gguf file, a folder or a hub name (default: the embedded SmolLM2)"
+SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,17 +73,18 @@ def _parser() -> argparse.ArgumentParser:
     generate = commands.add_parser(
         "generate",
         help="write on from a prompt",
-        epilog="A strategy is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE.",
+        epilog=SPEC_HELP,
     )
     generate.set_defaults(run=_generate)
     _add_model(generate)
-    generate.add_argument(
-        "--strategy", action="append", default=[], metavar="SPEC",
-        help="NAME[:key=value,...] or FILE.py:Class[:key=value,...]; repeat it to chain",
-    )  # fmt: skip
+    _add_strategies(generate)
     generate.add_argument(
         "--show-rollbacks", action="store_true",
         help="in a terminal, show text as it is typed and erased; elsewhere plain text as always",
+    )  # fmt: skip
+    generate.add_argument(
+        "--trace", action="append", default=[], metavar="FILE",
+        help="write all that was drawn and taken back to FILE.html, a page, or to FILE.jsonl; repeatable",
     )  # fmt: skip
     _add_sampling(generate)
 
@@ -85,27 +98,58 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_sampling(guide)
 
+    chat = commands.add_parser("chat", help="talk with a model", epilog=SPEC_HELP)
+    chat.set_defaults(run=_chat)
+    chat.add_argument("model", metavar="MODEL", nargs="?", help=_MODEL_HELP)
+    chat.add_argument("--system", help="system message")
+    chat.add_argument("--load", metavar="FILE", help="go on with a saved chat")
+    _add_engine(chat.add_argument_group("model"))
+    _add_strategies(chat)
+    chat.add_argument("-v", "--verbose", action="store_true", help="show what is taken back")
+    _add_sampling(chat, max_new_tokens=512, temperature=0.7)
+
     strategies = commands.add_parser("strategies", help="list what is installed")
     strategies.set_defaults(run=_strategies)
+
+    trace = commands.add_parser("trace", help="make a page from a saved trace")
+    trace.set_defaults(run=_trace)
+    trace.add_argument("file", metavar="FILE.jsonl", help="what generate --trace has written")
+    trace.add_argument("--out", metavar="FILE.html", help="default: beside it")
     return parser
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help="text to go on from; - reads it from stdin")
     group = parser.add_argument_group("model")
-    group.add_argument("--model", help="a .gguf file, a folder or a hub name (default: the embedded SmolLM2)")
-    group.add_argument("--engine", help="llamacpp or transformers (default: what fits the model)")
-    group.add_argument("--context", type=int, help="context size in tokens (llama.cpp)")
-    group.add_argument("--device", help="where to run (transformers), for example cuda")
+    group.add_argument("--model", help=_MODEL_HELP)
+    _add_engine(group)
     group.add_argument("--chat", action="store_true", help="apply the model's chat template")
     group.add_argument("--system", help="system message, with --chat")
 
 
-def _add_sampling(parser: argparse.ArgumentParser) -> None:
+def _add_engine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--engine", help="llamacpp or transformers (default: what fits the model)")
+    group.add_argument("--context", type=int, help="context size in tokens (llama.cpp)")
+    group.add_argument("--device", help="where to run (transformers), for example cuda")
+
+
+def _add_strategies(parser: argparse.ArgumentParser) -> None:
+    for kind, hint in (("strategy", "NAME[:key=value,...] or FILE.py:Class[:key=value,...]"), ("operator", "the same")):
+        parser.add_argument(
+            f"--{kind}", action="append", default=[], dest="strategies", metavar="SPEC",
+            type=partial(_of_kind, kind), help=f"{hint}; both may be repeated, and are chained in order",
+        )  # fmt: skip
+
+
+def _of_kind(kind: str, text: str) -> tuple[str, str]:
+    return kind, text
+
+
+def _add_sampling(parser: argparse.ArgumentParser, max_new_tokens: int = 256, temperature: float = 1.0) -> None:
     group = parser.add_argument_group("sampling")
-    group.add_argument("--max-new-tokens", type=int, default=256, help="default 256")
+    group.add_argument("--max-new-tokens", type=int, default=max_new_tokens, help="default %(default)s")
     group.add_argument("--max-length", type=int, help="of prompt and continuation together")
-    group.add_argument("--temperature", type=float, default=1.0, help="0 is greedy (default 1)")
+    group.add_argument("--temperature", type=float, default=temperature, help="0 is greedy (default %(default)g)")
     group.add_argument("--top-k", type=int, default=50, help="0 for no limit (default 50)")
     group.add_argument("--top-p", type=float)
     group.add_argument("--min-p", type=float)
@@ -122,17 +166,21 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    sampling, specs, prompt = _sampling(options), [parse_spec(s) for s in options.strategy], _prompt(options)
+    sampling, specs, prompt = _sampling(options), _specs(options), _prompt(options)
+    trace_files = [check_path(file) for file in options.trace]
     provider = _provider(options)
     sampler = BacktrackSampler(provider, _strategy(specs, provider))
     full = _full_prompt(options, provider, prompt)
+    trace = Trace(provider, full) if trace_files else None
     live = None
     if options.show_rollbacks and sys.stdout.isatty():
         live = LiveText(sys.stdout, provider.decode, full)
     try:
-        _write(sampler, full, sampling, live, sys.stdout)
+        _write(sampler, full, sampling, live, sys.stdout, trace)
     finally:
         _report(options, sampler.stats)
+        if trace is not None and trace.events:
+            _save(trace, trace_files)
     return 0
 
 
@@ -157,6 +205,29 @@ def _guide(options: argparse.Namespace) -> int:
     return 0
 
 
+def _chat(options: argparse.Namespace) -> int:
+    sampling, specs = _sampling(options), _specs(options)
+    system = check_messages([{"role": "system", "content": options.system}] if options.system else [])
+    messages = load_messages(options.load) if options.load is not None else []
+    sampling["stop_sequences"] = sampling.pop("stop")
+    provider = _provider(options)
+    pipeline = ChatPipeline(provider, options.system or None)
+    if system:  # given now, it takes the place of the one in the file
+        messages = [message for message in messages if message["role"] != "system"]
+    model = Path(options.model).resolve() if options.model else embedded_model()
+    names = [spec.cls.__name__ for spec in specs]
+    chat = Chat(
+        pipeline,
+        f"{model.name.removesuffix('.gguf')}, {' + '.join(names) or 'no strategy'}",
+        {"strategy": _strategy(specs, provider), **sampling},
+        messages=messages,
+        file=options.load or "",
+        verbose=options.verbose,
+        report=lambda: _report(options, pipeline.generator.stats),
+    )
+    return chat.run()
+
+
 def _strategies(_: argparse.Namespace) -> int:
     columns = min(100, shutil.get_terminal_size().columns)
     classes = {}
@@ -165,10 +236,27 @@ def _strategies(_: argparse.Namespace) -> int:
             classes[name.replace("_", "-")] = find_strategy(name)
         except InputError as error:  # one broken file does not hide the others
             print(f"backtrack-sampler: {error}", file=sys.stderr)
-    # Only for Python: on the command line, --strategy is repeated instead.
-    shown = {name: cls for name, cls in classes.items() if cls is not ChainStrategy}
-    indent = " " * (2 + max(map(len, shown)))
-    for name, cls in shown.items():
+    # Only for Python: on the command line, --strategy is repeated, and --operator makes one.
+    shown = {name: cls for name, cls in classes.items() if cls not in (ChainStrategy, OperatorStrategy)}
+    _print_classes("strategies (--strategy)", shown, columns)
+    print()
+    _print_classes("operators (--operator)", operator_names(), columns)
+    values = ", ".join(f"{key}={_default(p.default)}" for key, p in parameters(OperatorStrategy).items())
+    print(textwrap.fill(f"Every operator also takes {values}.", columns, break_on_hyphens=False))
+    return 0
+
+
+def _trace(options: argparse.Namespace) -> int:
+    out = check_path(options.out, (".html",)) if options.out is not None else None
+    trace = Trace.from_jsonl(options.file)
+    _save(trace, [out or check_path(Path(options.file).with_suffix(".html"))])
+    return 0
+
+
+def _print_classes(title: str, classes: Mapping[str, type[Any]], columns: int) -> None:
+    print(f"{title}:")
+    indent = " " * (2 + max(map(len, classes)))
+    for name, cls in classes.items():
         summary = (cls.__doc__ or "").strip().split("\n")[0] or "(no description)"
         values = [f"{key}={_default(p.default)}" for key, p in parameters(cls).items()]
         first = f"{name:{len(indent)}}"
@@ -179,7 +267,6 @@ def _strategies(_: argparse.Namespace) -> int:
                 break_on_hyphens=False,
             )  # fmt: skip
             print("\n".join(text))
-    return 0
 
 
 # -- parts ---------------------------------------------------------------------------------
@@ -239,7 +326,11 @@ def _full_prompt(options: argparse.Namespace, provider: BaseProvider, prompt: st
     return provider.encode(prompt, add_special_tokens=not options.chat)
 
 
-def _strategy(specs: Sequence[StrategySpec], provider: BaseProvider) -> Any:
+def _specs(options: argparse.Namespace) -> list[StrategySpec | OperatorSpec]:
+    return [(parse_operator if kind == "operator" else parse_spec)(text) for kind, text in options.strategies]
+
+
+def _strategy(specs: Sequence[StrategySpec | OperatorSpec], provider: BaseProvider) -> Any:
     built = [spec.build(provider) for spec in specs]
     if not built:
         return BaseStrategy()
@@ -252,9 +343,16 @@ def _write(
     sampling: dict[str, Any],
     live: LiveText | None,
     out: TextIO,
+    trace: Trace | None = None,
 ) -> None:
     """Stream the text; end the line however it ends."""
-    stream = sampler.stream_text(prompt, on_event=live, **sampling)
+    listeners = [listener for listener in (trace, live) if listener is not None]
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    stream = sampler.stream_text(prompt, on_event=tell if listeners else None, **sampling)
     parts: list[str] = []
     try:
         for text in stream:
@@ -263,10 +361,18 @@ def _write(
                 out.write(text)
                 out.flush()
     finally:
+        if trace is not None:
+            trace.finish("".join(parts))
         if live is not None:
             live.finish("".join(parts))
         out.write("\n")
         out.flush()
+
+
+def _save(trace: Trace, files: Sequence[Path]) -> None:
+    for file in files:
+        (trace.to_html if file.suffix.lower() == ".html" else trace.to_jsonl)(file)
+        print(f"trace written to {file}", file=sys.stderr)
 
 
 def _report(options: argparse.Namespace, stats: Stats) -> None:

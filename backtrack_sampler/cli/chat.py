@@ -1,0 +1,412 @@
+"""A conversation in a terminal, or through a pipe: `backtrack-sampler chat`. Standard library only."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ..chat import ChatPipeline, Message, Turn, load_messages, save_messages
+from ..errors import BacktrackError, InputError
+from ..events import Event, Rollback
+from ..matching import Decode
+from ..terminal.layout import printable
+from ..terminal.live_text import LiveText
+
+__all__ = ["Chat"]
+
+_PROMPT = "> "
+_HELP = """\
+/undo          takes back the last question and its answer
+/retry         answers the last question again
+/system TEXT   says how the model should behave; without TEXT, shows it
+/save FILE     writes the chat to a file; without FILE, to the last one
+/load FILE     goes on with a chat from a file
+/help          shows this
+/exit          leaves, as Ctrl-D does
+Ctrl-C stops an answer. A question that begins with / is written with //."""
+
+
+class Chat:
+    """One conversation, from the first prompt to the end.
+
+    Args:
+        pipeline: answers.
+        title: what the first line says it is a chat with.
+        generation: what each answer is drawn with; see `Generator.generate`.
+        messages: to go on from.
+        file: where `messages` came from.
+        verbose: show what is taken back.
+        report: called after each answer.
+    """
+
+    def __init__(
+        self,
+        pipeline: ChatPipeline,
+        title: str,
+        generation: dict[str, Any],
+        *,
+        messages: list[Message],
+        file: str = "",
+        verbose: bool = False,
+        report: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._title = title
+        self._generation = generation
+        self._messages = messages  # the last one may be a question without an answer
+        self._kept = messages  # as they were last in a file
+        self._file = file
+        self._verbose = verbose
+        self._report = report
+        self._attempts = 0  # answers to the last question, before the present one
+        self._screen = _Screen()
+        self._commands: dict[str, Callable[[str], None]] = {
+            "/undo": self._undo,
+            "/retry": self._retry,
+            "/system": self._system,
+            "/save": self._save,
+            "/load": self._load,
+            "/help": lambda _: self._screen.say(_HELP),
+        }
+
+    def run(self) -> int:
+        """Read and answer until the end; returns the exit code.
+
+        Whatever else ends the chat, it is saved first.
+        """
+        with _hang_up_raises():
+            try:
+                self._screen.hint(f"{self._title}\n/help shows the commands, Ctrl-D leaves")
+                if self._messages:
+                    self._screen.hint(f"({_counted(self._messages)} loaded from {self._file})")
+                self._read_all()
+            except (KeyboardInterrupt, BrokenPipeError):
+                raise  # the person, or the reader of our output, is done with it
+            except BaseException as error:
+                self._rescue()
+                if isinstance(error, Exception) and not isinstance(error, BacktrackError):
+                    raise BacktrackError(f"the chat ended on an error ({type(error).__name__}: {error})") from error
+                raise
+        return 0
+
+    def _read_all(self) -> None:
+        while (line := self._screen.read()) is not None:
+            try:
+                if not self._take(line.strip()):
+                    return
+            except KeyboardInterrupt:
+                if not self._screen.is_terminal:
+                    raise
+                self._screen.hint("\n(stopped)")
+
+    def _take(self, line: str) -> bool:
+        """Do what a line says; False to leave."""
+        try:
+            _check_text(line)
+            if line.startswith("/") and not line.startswith("//"):
+                name, argument = [*line.split(maxsplit=1), ""][:2]
+                if name == "/exit":
+                    return False
+                if name not in self._commands:
+                    raise InputError(f"no command {name}: /help shows them; // begins a question with /")
+                self._commands[name](argument)
+            elif line:
+                self._ask(line.removeprefix("/"))
+        except BacktrackError as error:
+            self._screen.error(error)
+        return True
+
+    # -- answering -------------------------------------------------------------------------
+
+    def _ask(self, question: str) -> None:
+        history = self._messages
+        if history and history[-1]["role"] == "user":  # it got no answer; this one takes its place
+            history = history[:-1]
+        self._messages = [*history, {"role": "user", "content": question}]
+        self._attempts = 0
+        self._answer(question, history)
+
+    def _retry(self, _: str) -> None:
+        index = self._last_question()
+        if self._messages[index + 1 :]:
+            self._attempts += 1
+            if self._generation.get("temperature") == 0:
+                self._screen.hint("(the temperature is 0: the answer will be the same)")
+        self._answer(self._messages[index]["content"], self._messages[:index])
+
+    def _answer(self, question: str, history: list[Message]) -> None:
+        generation = dict(self._generation)
+        if generation.get("seed") is not None:
+            generation["seed"] += self._attempts
+        shown = _Shown(self._screen, self._verbose)
+        turn = self._pipeline.stream_turn(question, history, on_event=shown, **generation)
+        shown.begin(turn, self._pipeline.generator.provider.decode)
+        stopped = False
+        try:
+            for piece in turn:
+                shown.piece(piece)
+        except KeyboardInterrupt:
+            if not self._screen.is_terminal:
+                raise
+            stopped = True
+        finally:
+            if turn.answer:  # whatever happened, what was written is kept
+                self._messages = turn.history
+            turn.close()
+            with suppress(OSError):  # nobody may be there to see it
+                shown.end()
+                self._report()
+        self._say_how_it_ended(turn, stopped)
+
+    def _say_how_it_ended(self, turn: Turn, stopped: bool) -> None:
+        reason = self._pipeline.generator.stats.finish_reason
+        if stopped:
+            self._screen.hint("(stopped; what is written stays)" if turn.answer else "(stopped; /retry asks again)")
+        elif not turn.answer:
+            self._screen.hint("(no answer; /retry asks again)")
+        elif reason == "length":
+            self._screen.hint("(cut off: see --max-new-tokens)")
+        elif reason == "exhausted":
+            self._screen.hint("(the strategy allows nothing more here)")
+
+    def _last_question(self) -> int:
+        for index in range(len(self._messages) - 1, -1, -1):
+            if self._messages[index]["role"] == "user":
+                return index
+        raise InputError("nothing was asked yet")
+
+    # -- other commands --------------------------------------------------------------------
+
+    def _undo(self, _: str) -> None:
+        index = self._last_question()
+        question = self._messages[index]["content"]
+        self._messages = self._messages[:index]
+        self._attempts = 0
+        self._screen.say(f"(taken back: {_in_short(question)})")
+
+    def _system(self, text: str) -> None:
+        if not text:
+            messages = self._pipeline.with_system(self._messages)
+            found = [message["content"] for message in messages if message["role"] == "system"]
+            self._screen.say(found[0] if found else "(no system message)")
+            return
+        self._pipeline = ChatPipeline(self._pipeline.generator, text)  # an error leaves the old one
+        self._messages = [message for message in self._messages if message["role"] != "system"]
+
+    def _save(self, name: str) -> None:
+        if not (name or self._file):
+            raise InputError("write /save FILE")
+        path = Path(name or self._file).expanduser()
+        if name and path.is_file() and path.stat().st_size:
+            load_messages(path)  # another chat may be written over, anything else may not
+        messages = self._pipeline.with_system(self._messages)
+        save_messages(path, messages)
+        self._kept, self._file = self._messages, str(path)
+        self._screen.say(f"({_counted(messages)} saved to {path})")
+
+    def _load(self, name: str) -> None:
+        if not name:
+            raise InputError("write /load FILE")
+        path = Path(name).expanduser()
+        self._messages = self._kept = load_messages(path)
+        self._file = str(path)
+        self._attempts = 0
+        self._screen.say(f"({_counted(self._messages)} loaded from {path})")
+
+    def _rescue(self) -> None:
+        """Save what no file has yet, wherever that is possible, and say where."""
+        messages = self._pipeline.with_system(self._messages)
+        if self._messages == self._kept or not any(message["role"] != "system" for message in messages):
+            return
+        name = time.strftime(f"backtrack-chat-%Y%m%d-%H%M%S-{os.getpid()}.json")
+        for folder in (Path(), Path(os.path.expanduser("~")), Path(tempfile.gettempdir())):
+            with suppress(InputError):
+                save_messages(folder / name, messages)
+                path = folder / name
+                with suppress(OSError):
+                    self._screen.alarm(f"chat saved to {path}; go on with --load {path}")
+                return
+
+
+def _check_text(line: str) -> None:
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        raise InputError("that line is not valid text: use UTF-8") from None
+
+
+def _counted(messages: list[Message]) -> str:
+    return "1 message" if len(messages) == 1 else f"{len(messages)} messages"
+
+
+def _in_short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:59]}\u2026"
+
+
+@contextmanager
+def _hang_up_raises() -> Iterator[None]:
+    """The terminal is closed, or the program is told to end: SystemExit, so that there is time to save."""
+
+    def leave(number: int, _: Any) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    names = ("SIGHUP", "SIGTERM")
+    wanted = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        wanted = []
+    # Where it is ignored, as after nohup, that is meant.
+    signals = {each: signal.getsignal(each) for each in wanted if signal.getsignal(each) is not signal.SIG_IGN}
+    try:
+        for each in signals:
+            signal.signal(each, leave)
+        yield
+    finally:
+        for each, before in signals.items():
+            signal.signal(each, before)
+
+
+# -- what is seen --------------------------------------------------------------------------
+
+
+class _Screen:
+    """A terminal with prompts and notes; or a pipe, where stdout has the answers and nothing else."""
+
+    def __init__(self) -> None:
+        if sys.stdin is None or sys.stdout is None:
+            raise InputError("a chat needs an input and an output")
+        shown = sys.stdout.isatty()
+        self.is_terminal = shown and sys.stdin.isatty()
+        capable = shown and os.environ.get("TERM") != "dumb"
+        self.has_colours = capable and not os.environ.get("NO_COLOR")
+        self.keeps_controls = not shown
+        self._readline = None
+        if self.is_terminal and capable:
+            with suppress(ImportError):
+                self._readline = importlib.import_module("readline")
+        if hasattr(sys.stdin, "reconfigure"):
+            sys.stdin.reconfigure(errors="surrogateescape")  # what is no text is refused line by line
+
+    def read(self) -> str | None:
+        """One line; None where the input ends, or the person wants to leave."""
+        if not self.is_terminal:
+            return sys.stdin.readline() or None
+        interrupted = False
+        while True:
+            self.write("\n")
+            try:
+                return self._line()
+            except KeyboardInterrupt:
+                self.write("\n")
+                if self._readline is not None and self._readline.get_line_buffer():
+                    continue  # that only clears the line
+                if interrupted:
+                    return None
+                interrupted = True
+                self.hint("(Ctrl-C again, Ctrl-D or /exit leaves)")
+
+    def _line(self) -> str | None:
+        try:
+            if self._readline is not None:
+                return input(_PROMPT)  # which makes use of it
+            self.write(_PROMPT)
+            line = sys.stdin.readline()
+        except EOFError:
+            line = ""
+        if line:
+            return line
+        self.write("\n")  # an error where that was no Ctrl-D, but the terminal is gone
+        return None
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text if self.keeps_controls else printable(text, keep="\n\t"))
+        sys.stdout.flush()
+
+    def say(self, text: str) -> None:
+        """What was asked for, and is no answer."""
+        if self.is_terminal:
+            self._styled("2", text)
+        else:
+            print(text, file=sys.stderr)
+
+    def hint(self, text: str) -> None:
+        """What a person may like to know."""
+        if self.is_terminal:
+            self._styled("2", text)
+
+    def error(self, error: BacktrackError) -> None:
+        text = " ".join(str(error).split())
+        if self.is_terminal:
+            self._styled("31", text)
+        else:
+            print("backtrack-sampler:", text, file=sys.stderr)
+
+    def alarm(self, text: str) -> None:
+        """The last thing that is said, wherever the cursor is."""
+        print("\n" if self.is_terminal else "", text, sep="", file=sys.stderr)
+
+    def _styled(self, style: str, text: str) -> None:
+        text = printable(text, keep="\n")
+        sys.stdout.write(f"\x1b[{style}m{text}\x1b[0m\n" if self.has_colours else f"{text}\n")
+        sys.stdout.flush()
+
+
+class _Shown:
+    """One answer on the screen, as it is written; a listener to its events."""
+
+    def __init__(self, screen: _Screen, verbose: bool) -> None:
+        self._screen = screen
+        self._verbose = verbose
+        self._live: LiveText | None = None
+        self._turn: Turn | None = None
+        self._written = 0  # characters of the answer
+        self._in_line = False
+
+    def begin(self, turn: Turn, decode: Decode) -> None:
+        self._turn = turn
+        if self._verbose and self._screen.has_colours:
+            self._live = LiveText(sys.stdout, decode, turn.prompt)
+
+    def __call__(self, event: Event) -> None:
+        if self._live is not None:
+            self._live(event)
+        elif self._verbose and isinstance(event, Rollback):
+            if self._in_line and sys.stdout.isatty():
+                self._write("\n")
+            why = f"{event.who}: {event.why}" if event.why else event.who
+            print(f"taken back: {event.text!r} ({why})", file=sys.stderr)
+
+    def piece(self, text: str) -> None:
+        self._written += len(text)
+        if self._live is None:
+            self._write(text)
+
+    def end(self) -> None:
+        """Show the whole answer, and nothing that was held and will not come."""
+        if self._turn is None:
+            return
+        answer = self._turn.answer
+        if self._live is not None:
+            self._live(Rollback(len(self._turn.tokens), (), "", "", ""))
+            self._live.finish(answer)
+            self._in_line = answer[-1:] not in ("", "\n")
+        else:
+            self._write(answer[self._written :])
+        if self._in_line:
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._screen.write(text)
+            self._in_line = not text.endswith("\n")
