@@ -3,13 +3,19 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip install -q -c constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test browser check bench clean
 
 demo: $(VENV)/.demo
 	@$(VENV)/bin/python examples/demo.py
 
-test: $(VENV)/.test
+test: $(VENV)/.test browser
 	$(VENV)/bin/python -m pytest
+
+# The page of a trace is tested in a real browser: the one that is there, or else Debian's or playwright's.
+browser: $(VENV)/.test
+	@$(VENV)/bin/python tests/trace/browser.py || \
+	  { [ "$$(id -u)" = 0 ] && { apt-get install -qy chromium || { apt-get update -q && apt-get install -qy chromium; }; } \
+	    && $(VENV)/bin/python tests/trace/browser.py; } || $(VENV)/bin/playwright install chromium
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -16,14 +14,10 @@ from typing import Any
 
 from ..chat import ChatPipeline, Message, Turn, load_messages, save_messages
 from ..errors import BacktrackError, InputError
-from ..events import Event, Rollback
-from ..matching import Decode
-from ..terminal.layout import printable
-from ..terminal.live_text import LiveText
+from .chat_screen import ChatScreen, ShownAnswer
 
 __all__ = ["Chat"]
 
-_PROMPT = "> "
 _HELP = """\
 /undo          takes back the last question and its answer
 /retry         answers the last question again
@@ -68,7 +62,7 @@ class Chat:
         self._verbose = verbose
         self._report = report
         self._attempts = 0  # answers to the last question, before the present one
-        self._screen = _Screen()
+        self._screen = ChatScreen()
         self._commands: dict[str, Callable[[str], None]] = {
             "/undo": self._undo,
             "/retry": self._retry,
@@ -147,7 +141,7 @@ class Chat:
         generation = dict(self._generation)
         if generation.get("seed") is not None:
             generation["seed"] += self._attempts
-        shown = _Shown(self._screen, self._verbose)
+        shown = ShownAnswer(self._screen, self._verbose)
         turn = self._pipeline.stream_turn(question, history, on_event=shown, **generation)
         shown.begin(turn, self._pipeline.generator.provider.decode)
         stopped = False
@@ -275,138 +269,3 @@ def _hang_up_raises() -> Iterator[None]:
     finally:
         for each, before in signals.items():
             signal.signal(each, before)
-
-
-# -- what is seen --------------------------------------------------------------------------
-
-
-class _Screen:
-    """A terminal with prompts and notes; or a pipe, where stdout has the answers and nothing else."""
-
-    def __init__(self) -> None:
-        if sys.stdin is None or sys.stdout is None:
-            raise InputError("a chat needs an input and an output")
-        shown = sys.stdout.isatty()
-        self.is_terminal = shown and sys.stdin.isatty()
-        capable = shown and os.environ.get("TERM") != "dumb"
-        self.has_colours = capable and not os.environ.get("NO_COLOR")
-        self.keeps_controls = not shown
-        self._readline = None
-        if self.is_terminal and capable:
-            with suppress(ImportError):
-                self._readline = importlib.import_module("readline")
-        if hasattr(sys.stdin, "reconfigure"):
-            sys.stdin.reconfigure(errors="surrogateescape")  # what is no text is refused line by line
-
-    def read(self) -> str | None:
-        """One line; None where the input ends, or the person wants to leave."""
-        if not self.is_terminal:
-            return sys.stdin.readline() or None
-        interrupted = False
-        while True:
-            self.write("\n")
-            try:
-                return self._line()
-            except KeyboardInterrupt:
-                self.write("\n")
-                if self._readline is not None and self._readline.get_line_buffer():
-                    continue  # that only clears the line
-                if interrupted:
-                    return None
-                interrupted = True
-                self.hint("(Ctrl-C again, Ctrl-D or /exit leaves)")
-
-    def _line(self) -> str | None:
-        try:
-            if self._readline is not None:
-                return input(_PROMPT)  # which makes use of it
-            self.write(_PROMPT)
-            line = sys.stdin.readline()
-        except EOFError:
-            line = ""
-        if line:
-            return line
-        self.write("\n")  # an error where that was no Ctrl-D, but the terminal is gone
-        return None
-
-    def write(self, text: str) -> None:
-        sys.stdout.write(text if self.keeps_controls else printable(text, keep="\n\t"))
-        sys.stdout.flush()
-
-    def say(self, text: str) -> None:
-        """What was asked for, and is no answer."""
-        if self.is_terminal:
-            self._styled("2", text)
-        else:
-            print(text, file=sys.stderr)
-
-    def hint(self, text: str) -> None:
-        """What a person may like to know."""
-        if self.is_terminal:
-            self._styled("2", text)
-
-    def error(self, error: BacktrackError) -> None:
-        text = " ".join(str(error).split())
-        if self.is_terminal:
-            self._styled("31", text)
-        else:
-            print("backtrack-sampler:", text, file=sys.stderr)
-
-    def alarm(self, text: str) -> None:
-        """The last thing that is said, wherever the cursor is."""
-        print("\n" if self.is_terminal else "", text, sep="", file=sys.stderr)
-
-    def _styled(self, style: str, text: str) -> None:
-        text = printable(text, keep="\n")
-        sys.stdout.write(f"\x1b[{style}m{text}\x1b[0m\n" if self.has_colours else f"{text}\n")
-        sys.stdout.flush()
-
-
-class _Shown:
-    """One answer on the screen, as it is written; a listener to its events."""
-
-    def __init__(self, screen: _Screen, verbose: bool) -> None:
-        self._screen = screen
-        self._verbose = verbose
-        self._live: LiveText | None = None
-        self._turn: Turn | None = None
-        self._written = 0  # characters of the answer
-        self._in_line = False
-
-    def begin(self, turn: Turn, decode: Decode) -> None:
-        self._turn = turn
-        if self._verbose and self._screen.has_colours:
-            self._live = LiveText(sys.stdout, decode, turn.prompt)
-
-    def __call__(self, event: Event) -> None:
-        if self._live is not None:
-            self._live(event)
-        elif self._verbose and isinstance(event, Rollback):
-            if self._in_line and sys.stdout.isatty():
-                self._write("\n")
-            why = f"{event.who}: {event.why}" if event.why else event.who
-            print(f"taken back: {event.text!r} ({why})", file=sys.stderr)
-
-    def piece(self, text: str) -> None:
-        self._written += len(text)
-        if self._live is None:
-            self._write(text)
-
-    def end(self) -> None:
-        """Show the whole answer, and nothing that was held and will not come."""
-        if self._turn is None:
-            return
-        answer = self._turn.answer
-        if self._live is not None:
-            self._live(Rollback(len(self._turn.tokens), (), "", "", ""))
-            self._live.finish(answer)
-            self._in_line = answer[-1:] not in ("", "\n")
-        else:
-            self._write(answer[self._written :])
-        if self._in_line:
-            self._write("\n")
-
-    def _write(self, text: str) -> None:
-        if text:
-            self._screen.write(text)
-            self._in_line = not text.endswith("\n")

@@ -238,7 +238,7 @@ BROKEN_STRATEGY = "raise ValueError('two\\nlines')"
         (["x", "--strategy", "replace:find=a"], "needs replace"),
         (["x", "--strategy", "antislop:slops=[the]"], "not JSON"),
         (["x", "--strategy", "antislop:slops=@nowhere.txt"], "cannot read"),
-        (["x", "--strategy", "./nowhere.py:Mine"], "no strategy file"),
+        (["x", "--strategy", "./nowhere.py:Mine"], "no file at"),
         (["x", "--strategy", "./broken.py:Mine"], "cannot be imported: ValueError: two lines"),
         (["x", "--strategy", "./syntax.py"], "cannot be imported: SyntaxError"),
         (["x", "--top-p", "0"], "top_p"), (["x", "--top-p", "1.5"], "top_p"), (["x", "--top-p", "nan"], "top_p"),
@@ -386,16 +386,29 @@ def test_terminal_that_cannot_show_a_character(fake: FakeProvider, monkeypatch: 
 
 
 def test_strategies(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The list of strategies is aligned, fits the terminal, and shows parameters as they are written."""
+    """The list of strategies and operators is aligned, fits the terminal, and shows parameters as they are written."""
     monkeypatch.setenv("COLUMNS", "72")
     assert main(["strategies"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 72 for line in lines)
-    assert {line[22] != " " and line[21] == " " for line in lines} == {True}
-    names = [line.split()[0] for line in lines if not line.startswith(" ")]
-    assert names == sorted(names)
-    assert {"antislop", "creative-writing", "human-guidance", "replace"} <= set(names)
-    text = " ".join(" ".join(lines).split())
+    text = "\n".join(lines)
+    head, strategies, operators = re.split(
+        r"^strategies \(--strategy\):\n|\noperators \(--operator\):\n", text, flags=re.M
+    )
+    assert head == ""
+    operators, _, every = operators.rpartition("Every operator also takes ")
+    for part, column, expected in (
+        (strategies, 22, {"antislop", "creative-writing", "human-guidance", "replace"}),
+        (operators, 23, {"repetition", "ngram-overlap", "entropy-threshold"}),
+    ):
+        rows = part.strip("\n").split("\n")
+        assert {row[column] != " " and row[column - 1] == " " for row in rows} == {True}
+        names = [row.split()[0] for row in rows if not row.startswith(" ")]
+        assert names == sorted(names)
+        assert expected <= set(names)
+    assert not {"chain", "operator", "function-operator"} & set(text.split())
+    assert "retry=" in every
+    text = " ".join(text.split())
     assert "find=..., replace=..., max_replacements=Infinity" in text
     assert "slops=null" in text
 

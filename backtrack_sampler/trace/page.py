@@ -1,0 +1,111 @@
+"""A trace as one page that needs nothing else: no network, no model, no Python."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from ..events import Drawn, Rollback
+from .summary import is_stop_string
+
+if TYPE_CHECKING:
+    from .recording import Trace
+
+__all__ = ["frame", "page"]
+
+_TITLE_LENGTH = 60
+
+
+def page(trace: Trace) -> str:
+    """The page. All text from the model is data in it, and becomes text nodes only."""
+    style, script = _part("page.css"), _part("page.js")
+    prompt = " ".join(trace.prompt.split())
+    title = prompt if len(prompt) <= _TITLE_LENGTH else prompt[:_TITLE_LENGTH] + "…"
+    parts = {
+        # Nothing but these two may run or apply, and nothing may be loaded, whatever the text is.
+        "policy": f"default-src 'none'; img-src data:; script-src {_hash(script)}; style-src {_hash(style)}",
+        "title": html.escape(f"Trace: {title}" if title else "Trace"),
+        "style": style,
+        "data": _embedded(_data(trace)),
+        "script": script,
+    }
+    # One pass, so that no part can hold the name of another.
+    whole = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _part("page.html"))
+    return whole.encode(errors="replace").decode()  # half a surrogate pair in the title
+
+
+def frame(trace: Trace) -> str:
+    """The page in a frame: its styles and scripts stay inside, whoever shows it and how often."""
+    return (
+        f'<iframe srcdoc="{html.escape(page(trace))}" sandbox="allow-scripts" title="Trace" '
+        'style="width: 100%; height: 42rem; border: 0"></iframe>'
+    )
+
+
+def _part(name: str) -> str:
+    return resources.files("backtrack_sampler.trace").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _embedded(data: Any) -> str:
+    """JSON that HTML cannot mistake for markup, in ASCII."""
+    text = json.dumps(data, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _data(trace: Trace) -> dict[str, Any]:
+    """What the page shows, without anything twice.
+
+    `log` has for each drawn token [index in `tokens`, probability, its text in the stream or 0 where
+    that is its own, index and probability of each alternative ...], and for each rollback
+    {"at": position, "who": ..., "why": ..., "stop": whether it cut a stop string off}.
+    """
+    replay, ends = trace.replay(), trace.end_tokens
+    indices: dict[int, int] = {}
+    tokens: list[list[Any]] = []
+
+    def index_of(token: int) -> int:
+        if token not in indices:
+            indices[token] = len(tokens)
+            piece = trace.piece(token)
+            tokens.append([token, piece, 1] if not piece and token in ends else [token, piece])
+        return indices[token]
+
+    log: list[Any] = []
+    texts = iter(replay.texts)
+    for event in trace.events:
+        if isinstance(event, Drawn):
+            text = next(texts)
+            entry = [index_of(event.token), _rounded(event.probability)]
+            entry.append(0 if text == trace.piece(event.token) else text)  # type: ignore[arg-type]
+            for token, share in event.candidates.items():
+                entry += [index_of(token), _rounded(share)]
+            log.append(entry)
+        elif isinstance(event, Rollback):
+            log.append({"at": event.position, "who": event.who, "why": event.why, "stop": is_stop_string(event)})
+    settled = "".join(replay.texts[index] for index in replay.standing[: trace.emitted])
+    return {
+        "prompt": trace.prompt,
+        "tokens": tokens,
+        "log": log,
+        "rest": trace.text[len(settled) :],
+        "reason": trace.reason,
+        "drawn": len(replay.texts),
+        "emitted": trace.emitted,
+        "discarded": trace.discarded,
+        "rollbacks": trace.rollbacks,
+        "whom": [[row.who, row.rollbacks, row.tokens, row.reasons.most_common()] for row in trace.by_whom],
+    }
+
+
+def _rounded(share: float) -> float:
+    return float(f"{share:.4g}")

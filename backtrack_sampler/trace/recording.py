@@ -1,0 +1,253 @@
+"""A listener that records a stream, with everything that was taken back."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from ..errors import InputError
+from ..events import Drawn, Event, Finished, Released, Rollback
+from ..matching import Decode, Detokenizer
+from ..provider.base_provider import BaseProvider
+from . import jsonl, page
+from .files import write_atomically
+from .summary import TakenBack, by_whom, is_stop_string
+
+__all__ = ["Trace"]
+
+
+class Replay(NamedTuple):
+    """The stream once more, as text.
+
+    Attributes:
+        texts: for each drawn token the characters it added; "" where they come with a later token.
+        standing: which of the drawn tokens stand in the end, by their place in `texts`.
+    """
+
+    texts: list[str]
+    standing: list[int]
+
+
+class Trace:
+    """Records one stream: pass it as `on_event`, then write it with `to_html` or `to_jsonl`.
+
+    Where another stream begins (after the end of the one before, or from its first token), the
+    trace starts anew. Texts are decoded when they are asked for, so recording costs a few
+    microseconds a token.
+
+    Args:
+        provider: the model that is sampled from, or only its `decode`.
+        prompt: what the stream goes on from: text, or token ids. Without it, the first word may
+            lose a space where a tokenizer decides it from what stands before.
+        alternatives: so many of the most probable candidates are kept for each token.
+
+    Attributes:
+        events: what happened, in order. Of the candidates of a `Drawn`, the most probable are
+            kept; here they are shares of one.
+        prompt: the prompt's text.
+
+    Raises:
+        InputError: `alternatives` is not a number of tokens, or `provider` is neither of both.
+    """
+
+    def __init__(
+        self, provider: BaseProvider | Decode, prompt: str | Sequence[int] = "", alternatives: int = 5
+    ) -> None:
+        if isinstance(alternatives, bool) or not isinstance(alternatives, int) or alternatives < 0:
+            raise InputError(f"alternatives must be a whole number, 0 or more, not {alternatives!r}")
+        if not isinstance(provider, BaseProvider) and not callable(provider):
+            raise InputError(f"a trace needs the model or its decode function, not {type(provider).__name__}")
+        self.events: list[Event]
+        self._alternatives = alternatives
+        self._decode: Decode = provider.decode if isinstance(provider, BaseProvider) else provider
+        self._neutral: list[int] = []  # to decode a token after, as if it stood in a text
+        self._eos: frozenset[int] = frozenset()
+        prompt_tokens = [] if isinstance(prompt, str) else list(prompt)
+        if isinstance(provider, BaseProvider):
+            self._neutral, self._eos = provider.neutral_tokens(), provider.eos_token_ids
+            if prompt and isinstance(prompt, str):
+                prompt_tokens = provider.encode(prompt)
+        self.prompt = prompt if isinstance(prompt, str) else self._decode(prompt_tokens)
+        self._context = prompt_tokens or self._neutral
+        self._pieces: dict[int, str] = {}  # token -> its own text
+        self._restart()
+
+    def _restart(self) -> None:
+        self.events = []
+        self._length = 0
+        self._over = False
+        self._replayed: Replay | None = None
+        self._told: str | None = None  # the whole text, where somebody has told it
+
+    # -- recording -------------------------------------------------------------------------
+
+    def __call__(self, event: Event) -> None:
+        if self._over or (self._length and isinstance(event, Drawn) and event.position == 0):
+            self._restart()
+        self._replayed = None
+        if isinstance(event, Drawn):
+            self._length = event.position + 1
+            self.events.append(self._shortened(event))
+            return
+        self.events.append(event)
+        if isinstance(event, Rollback):
+            self._length = event.position
+        elif isinstance(event, Finished):
+            self._over = True
+
+    def _shortened(self, event: Drawn) -> Drawn:
+        """The event with the most probable candidates only, as shares of one."""
+        token, share, candidates = event.token, float(event.probability), event.candidates
+        weight = float(candidates.get(token, 0.0))
+        if 0.0 < weight < math.inf:
+            scale = share / weight
+            best = {int(each): float(candidates[each]) * scale for each in islice(candidates, self._alternatives)}
+        else:  # forced: nothing else had a chance
+            best = {token: share} if self._alternatives else {}
+        return Drawn(event.position, int(token), share, best)
+
+    def finish(self, text: str) -> None:
+        """Tell all of the stream's text. Only needed after a stop string.
+
+        A stop string may leave the beginning of its first token, and no event tells of that.
+
+        Raises:
+            InputError: it is the text of another stream.
+        """
+        known = self._settled()
+        if not text.startswith(known) and not known.startswith(text):
+            raise InputError("this is not the text of the stream that was recorded")
+        if len(text) >= len(known):  # else it was broken off before all was handed on
+            self._told = text
+
+    # -- reading ---------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """The text that was streamed. After a stop string see `finish`."""
+        if self._told is not None:
+            return self._told
+        return self._settled() + (self._incomplete() if self.reason else "")
+
+    @property
+    def reason(self) -> str:
+        """Why the stream ended (see `Finished`); "" where it was broken off or still runs."""
+        return next((event.reason for event in self.events[-1:] if isinstance(event, Finished)), "")
+
+    @property
+    def drawn(self) -> int:
+        """How many tokens were drawn."""
+        return sum(isinstance(event, Drawn) for event in self.events)
+
+    @property
+    def emitted(self) -> int:
+        """How many tokens were streamed."""
+        return sum(len(event.tokens) for event in self.events if isinstance(event, Released))
+
+    @property
+    def discarded(self) -> int:
+        """How many tokens were taken back, those of a stop string among them."""
+        return sum(len(event.tokens) for event in self.events if isinstance(event, Rollback))
+
+    @property
+    def rollbacks(self) -> int:
+        """How often tokens were taken back; a stop string at the end is none."""
+        return sum(isinstance(event, Rollback) and not is_stop_string(event) for event in self.events)
+
+    @property
+    def by_whom(self) -> list[TakenBack]:
+        """Who took back how much and why, those with the most tokens first."""
+        return by_whom(self.events)
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """Those of the recorded tokens that end a text."""
+        if self.reason != "end":
+            return self._eos
+        return self._eos | {next(e.token for e in reversed(self.events) if isinstance(e, Drawn))}
+
+    def replay(self) -> Replay:
+        """The characters that each drawn token added, and which tokens stand in the end."""
+        if self._replayed is not None:
+            return self._replayed
+        texts: list[str] = []
+        standing: list[int] = []
+        detokenizer = Detokenizer(self._decode, self._context)
+        for event in self.events:
+            if isinstance(event, Drawn):
+                standing.append(len(texts))
+                texts.append(detokenizer.push(event.token))
+            elif isinstance(event, Rollback):
+                if detokenizer.first_incomplete(len(detokenizer)) < len(detokenizer):
+                    texts[standing[-1]] += detokenizer.finish()  # it goes before it is complete
+                del standing[event.position :]
+                detokenizer.truncate(event.position)
+        self._replayed = Replay(texts, standing)
+        return self._replayed
+
+    def piece(self, token: int) -> str:
+        """A token's own text, in the middle of a text; "" for special tokens."""
+        text = self._pieces.get(token)
+        if text is None:
+            before = self._decode(self._neutral) if self._neutral else ""
+            text = self._pieces[token] = self._decode([*self._neutral, token])[len(before) :]
+        return text
+
+    def _settled(self) -> str:
+        """The text of the tokens that were streamed, but for what they leave incomplete."""
+        texts, standing = self.replay()
+        return "".join(texts[index] for index in standing[: self.emitted])
+
+    def _incomplete(self) -> str:
+        """What the streamed tokens leave of characters that were never completed."""
+        detokenizer = Detokenizer(self._decode, self._context)
+        for token in (token for event in self.events if isinstance(event, Released) for token in event.tokens):
+            detokenizer.push(token)
+        return detokenizer.finish()
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write one self-contained page: the text, and in it what was taken back, by whom and why.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        write_atomically(path, page.page(self))
+
+    def to_jsonl(self, path: str | os.PathLike[str]) -> None:
+        """Write all of it, one JSON object a line; `from_jsonl` reads it, with no model.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        write_atomically(path, jsonl.dump(self))
+
+    @classmethod
+    def from_jsonl(cls, path: str | os.PathLike[str]) -> Trace:
+        """Read what `to_jsonl` has written.
+
+        Raises:
+            InputError: the file cannot be read, or is no trace; the message names the line.
+        """
+        saved = jsonl.load(path)
+        trace = cls(_no_model, alternatives=0)
+        trace.events = saved.events
+        trace.prompt = saved.prompt
+        trace._pieces = saved.pieces
+        trace._eos = saved.end_tokens
+        trace._told = saved.text
+        trace._replayed = Replay(saved.texts, saved.standing)
+        trace._over = True  # whatever comes is another stream
+        return trace
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the page in a frame of its own."""
+        return page.frame(self)
+
+
+def _no_model(tokens: Sequence[int]) -> str:
+    raise InputError("this trace was read from a file and has no model: make a new one to record a stream")
