@@ -67,7 +67,7 @@ def operator_names() -> dict[str, type[BaseOperator]]:
     """The operators that are built in: a name as on the command line, and its class."""
     classes = [getattr(operators, name) for name in operators.__all__]
     usable = [c for c in classes if _is_operator(c) and c is not operators.FunctionOperator]
-    return {_kebab(c.__name__): c for c in usable}
+    return dict(sorted((_kebab(c.__name__), c) for c in usable))
 
 
 def find_operator(name: str) -> type[BaseOperator]:

@@ -65,9 +65,12 @@ class Finished:
         reason: "end" (an end token), "stop" (a stop string), "length" (a limit that the caller
             set), "exhausted" (nothing that the strategies allow was left to draw) or "context" (the
             model's context is full).
+        text: what a stop string leaves of the token that it begins in: the end of the stream's text,
+            and of none of its tokens.
     """
 
     reason: str
+    text: str = ""
 
 
 Event: TypeAlias = Drawn | Rollback | Released | Finished

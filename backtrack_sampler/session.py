@@ -317,7 +317,7 @@ class Session:
             self._emit(Released(self.released, tuple(new)))
             self.released += len(new)
         if self.finished:
-            self._emit(Finished(self.stats.finish_reason))
+            self._emit(Finished(self.stats.finish_reason, self.last_text))
         return new
 
     # -- helpers ---------------------------------------------------------------------------

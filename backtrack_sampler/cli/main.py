@@ -361,8 +361,6 @@ def _write(
                 out.write(text)
                 out.flush()
     finally:
-        if trace is not None:
-            trace.finish("".join(parts))
         if live is not None:
             live.finish("".join(parts))
         out.write("\n")

@@ -63,7 +63,7 @@ def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
     for event in trace.events:
         line: dict[str, Any] = {"event": type(event).__name__.lower()}
         if isinstance(event, Finished):
-            yield {**line, "reason": event.reason}
+            yield {**line, "reason": event.reason, "text": event.text}
             continue
         line["position"] = event.position
         if isinstance(event, Drawn):
@@ -166,7 +166,7 @@ class _Reader:
         elif name == "finished":
             if line.take("reason", str) not in REASONS:
                 raise line.wrong(f"the reason must be one of {', '.join(REASONS)}")
-            self.events.append(Finished(line.data["reason"]))
+            self.events.append(Finished(line.data["reason"], line.take("text", str)))
         else:
             raise line.wrong(f"there is no event {name[:40]!r}")
 

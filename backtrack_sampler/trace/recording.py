@@ -80,7 +80,7 @@ class Trace:
         self._length = 0
         self._over = False
         self._replayed: Replay | None = None
-        self._told: str | None = None  # the whole text, where somebody has told it
+        self._saved_text: str | None = None  # of a trace from a file: there is no model to decode with
 
     # -- recording -------------------------------------------------------------------------
 
@@ -109,28 +109,15 @@ class Trace:
             best = {token: share} if self._alternatives else {}
         return Drawn(event.position, int(token), share, best)
 
-    def finish(self, text: str) -> None:
-        """Tell all of the stream's text. Only needed after a stop string.
-
-        A stop string may leave the beginning of its first token, and no event tells of that.
-
-        Raises:
-            InputError: it is the text of another stream.
-        """
-        known = self._settled()
-        if not text.startswith(known) and not known.startswith(text):
-            raise InputError("this is not the text of the stream that was recorded")
-        if len(text) >= len(known):  # else it was broken off before all was handed on
-            self._told = text
-
     # -- reading ---------------------------------------------------------------------------
 
     @property
     def text(self) -> str:
-        """The text that was streamed. After a stop string see `finish`."""
-        if self._told is not None:
-            return self._told
-        return self._settled() + (self._incomplete() if self.reason else "")
+        """The text that was streamed."""
+        if self._saved_text is not None:
+            return self._saved_text
+        last = self.events[-1] if self.events else None
+        return self._settled() + (last.text or self._incomplete() if isinstance(last, Finished) else "")
 
     @property
     def reason(self) -> str:
@@ -239,7 +226,7 @@ class Trace:
         trace.prompt = saved.prompt
         trace._pieces = saved.pieces
         trace._eos = saved.end_tokens
-        trace._told = saved.text
+        trace._saved_text = saved.text
         trace._replayed = Replay(saved.texts, saved.standing)
         trace._over = True  # whatever comes is another stream
         return trace

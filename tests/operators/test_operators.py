@@ -161,8 +161,8 @@ def test_defaults_are_those_of_backtracking_llm() -> None:
     assert [repr(cls()) for cls in operator_names().values()] == [
         "EntropyThreshold(max_entropy=0.2, backtrack_count=2)",
         "LogitThreshold(min_logit=-20.0, backtrack_count=1)",
-        "NGramOverlap(ngram_size=4, backtrack_count=1)",
         "Never()",
+        "NGramOverlap(ngram_size=4, backtrack_count=1)",
         "ProbabilityDrop(max_drop=0.8, backtrack_count=1)",
         "ProbabilityMargin(min_margin=0.05, backtrack_count=1)",
         "ProbabilityThreshold(min_probability=0.05, backtrack_count=1)",

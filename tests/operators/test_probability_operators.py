@@ -22,9 +22,7 @@ from backtrack_sampler.operators import (
 
 def answers(operator: BaseOperator, *probabilities: float) -> list[int]:
     """What it says to tokens of these probabilities, each the better of two candidates, or the worse."""
-    return [
-        operator(Step(0, "a", p, 0.0, dict(enumerate(sorted([p, 1 - p], reverse=True))))) for p in probabilities
-    ]
+    return [operator(Step(0, "a", p, 0.0, dict(enumerate(sorted([p, 1 - p], reverse=True))))) for p in probabilities]
 
 
 def test_probability_threshold() -> None:

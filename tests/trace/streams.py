@@ -46,8 +46,6 @@ def record(
     sampler = BacktrackSampler(provider, GoesBack(seed, often))
     settings = {"max_new_tokens": tokens, "temperature": 2.0, "seed": seed, "max_discarded": 20 * tokens, **options}
     text = sampler.generate_text("a the", stop=list(stop), on_event=trace, **settings)
-    if stop:
-        trace.finish(text)
     return trace, text, sampler.stats
 
 

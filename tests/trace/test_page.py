@@ -207,7 +207,6 @@ def test_an_empty_stream(show: Open) -> None:
 def test_stop_string(show: Open) -> None:
     """What a stop string leaves of its token is in the text; the rest is a chip of its own, and no rollback."""
     trace, text = taken_back(["so", " it. END of"], [], stop=["END"])
-    trace.finish(text)
     page = show(trace)
     assert shown(continuation(page)) == text == "so it. "
     assert chips(page) == ["stop string"]

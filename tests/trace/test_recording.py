@@ -111,21 +111,10 @@ def test_tokens_that_were_never_streamed() -> None:
 
 
 def test_stop_string_leaves_the_part_before_it() -> None:
-    """No event tells of the part of a token that stands before a stop string; `finish` does."""
+    """The part of a token that stands before a stop string is in the text, and in no token."""
     trace, text = taken_back(["so", " it. END of"], [], stop=["END"])
-    assert (text, trace.text) == ("so it. ", "so")
-    trace.finish(text)
-    assert trace.text == text
+    assert text == trace.text == "so it. "
     assert (trace.rollbacks, trace.discarded) == (0, 1)
-    with pytest.raises(InputError, match="text of the stream"):
-        trace.finish("another text")
-
-
-def test_a_text_that_was_not_handed_on_is_no_error() -> None:
-    """Whoever is interrupted between a token and its text has less than was streamed."""
-    trace, text = taken_back(["a", "b"], [])
-    trace.finish("a")
-    assert trace.text == text == "ab"
 
 
 def test_characters_that_span_tokens() -> None:
