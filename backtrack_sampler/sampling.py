@@ -107,8 +107,7 @@ def _from_array(x: Any, top_k: int | None, top_p: float | None, min_p: float | N
     if x.dtype != np.float32:
         x = x.astype(np.float32)
     if top_k and top_k <= _DICT_LIMIT and top_k < len(x):
-        best = top_ids(x, top_k)
-        return _filtered(best, x[best].tolist(), top_p, min_p)
+        return _sorted_few(*_top(x, top_k), top_p, min_p)
     peak = _checked_peak(float(x.max()))
     if peak == -math.inf:
         return {}
@@ -117,7 +116,7 @@ def _from_array(x: Any, top_k: int | None, top_p: float | None, min_p: float | N
         ids = np.flatnonzero(x == np.inf)
         return _few(ids, x[ids], top_p, min_p)
     if top_k and top_k < len(x):
-        ids = np.asarray(top_ids(x, top_k))
+        ids = _top(x, top_k)[0]
     elif min_p:
         ids = np.flatnonzero(x >= peak + math.log(min_p))
     if ids is not None and len(ids) <= _DICT_LIMIT:
@@ -140,7 +139,24 @@ def _few(ids: Any, values: Any, top_p: float | None, min_p: float | None) -> dic
     import numpy as np
 
     order = np.argsort(-values, kind="stable")
-    return _filtered(ids[order].tolist(), values[order].tolist(), top_p, min_p)
+    return _sorted_few(ids[order], values[order], top_p, min_p)
+
+
+def _sorted_few(ids: Any, values: Any, top_p: float | None, min_p: float | None) -> dict[int, float]:
+    """The same, highest first."""
+    import numpy as np
+
+    # After a forward pass nothing of this is in the processor's caches, so every call counts.
+    if not len(values) or not np.isfinite(values[0]) or min_p or (top_p is not None and top_p < 1):
+        return _filtered(ids.tolist(), values.tolist(), top_p, min_p)
+    weights = values.astype(np.float64)
+    weights -= weights[0]
+    np.exp(weights, out=weights)
+    weights /= weights.sum()
+    probs = dict(zip(ids.tolist(), weights.tolist(), strict=True))
+    if weights[-1] == 0.0:  # banned, or too far behind to count
+        probs = {token: share for token, share in probs.items() if share > 0.0}
+    return probs
 
 
 def _from_list(logits: list[float], top_k: int | None, top_p: float | None, min_p: float | None) -> dict[int, float]:
@@ -183,28 +199,32 @@ def _checked_peak(peak: float) -> float:
 
 
 def top_ids(x: Any, k: int) -> list[int]:
-    """Ids of the k largest values of a NumPy array, highest first, ties to the lower id.
+    """Ids of the k largest values of a NumPy array, highest first, ties to the lower id."""
+    result: list[int] = _top(x, k)[0].tolist()
+    return result
+
+
+def _top(x: Any, k: int) -> tuple[Any, Any]:
+    """Ids and values of the k largest, highest first, ties to the lower id.
 
     The k-th largest of the maxima of blocks is a lower bound for the k-th largest value, so one
     pass finds the bound and one more the few values above it: nothing sorts the vocabulary.
     """
-    import numpy as np
-
     size = len(x)
     blocks = max(512, 4 * k)
     width = size // blocks
     if width >= 2:
         used = blocks * width
         maxima = x[:used].reshape(width, blocks).max(axis=0)  # blocks are columns: whole rows at a time
-        _checked_peak(float(maxima.max()))
-        bound = np.partition(maxima, blocks - k)[blocks - k]
+        kth = blocks - k
     else:
-        _checked_peak(float(x.max()))
-        bound = np.partition(x, size - k)[size - k]
-    ids = np.flatnonzero(x >= bound)
+        maxima, kth = x.copy(), size - k
+    maxima.partition(kth)
+    _checked_peak(float(maxima[kth:].max()))
+    ids = (x >= maxima[kth]).nonzero()[0]
     values = x[ids]
-    result: list[int] = ids[np.argsort(-values, kind="stable")[:k]].tolist()
-    return result
+    order = (-values).argsort(kind="stable")[:k]
+    return ids[order], values[order]
 
 
 def _nucleus(weights: Any, top_p: float) -> Any:
