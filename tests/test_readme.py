@@ -90,9 +90,33 @@ def test_the_transformers_example(smollm_transformers, tmp_path: Path) -> None:
     assert "Duration:" in out
 
 
-def test_commands_in_the_readme_exist() -> None:
+@pytest.mark.slow
+def test_the_operator_and_trace_examples(tmp_path: Path) -> None:
+    """Generator, chat and trace, as printed, one after the other."""
+    code = block("ChatPipeline(generator)") + block("trace.to_html")
+    out = run(tmp_path, "-c", code)
+    assert len(out) > 50
+    assert "<html" in (tmp_path / "tale.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["generate", "chat", "guide", "strategies"])
+def test_commands_in_the_readme_exist(command: str) -> None:
     """Every option of the command line that the README shows is one the command has."""
-    out = run(ROOT, "-m", "backtrack_sampler", "generate", "--help")
-    for line in re.findall(r"^backtrack-sampler generate .*$", README, re.MULTILINE):
-        for option in re.findall(r"--[a-z-]+", line):
+    out = run(ROOT, "-m", "backtrack_sampler", command, "--help")
+    lines = re.findall(rf"^backtrack-sampler {command}.*$", README, re.MULTILINE)
+    assert lines
+    for line in lines:
+        for option in re.findall(r" (--?[a-z-]+)", line.partition("#")[0]):
             assert option in out
+
+
+def test_tables_are_those_of_the_code() -> None:
+    """Strategies and operators with their parameters; `python docs/tables.py` mends them."""
+    run(ROOT, "docs/tables.py", "--check")
+
+
+def test_links_lead_somewhere() -> None:
+    """Files that the README and the pages under docs/ link to are there."""
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"

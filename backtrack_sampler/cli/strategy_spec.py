@@ -12,6 +12,7 @@ from ..discovery import find_operator, find_strategy
 from ..errors import BacktrackError, InputError
 from ..operators import BaseOperator
 from ..provider.base_provider import BaseProvider
+from ..strategy.chain_strategy import ChainStrategy
 from ..strategy.operator_strategy import OperatorStrategy
 
 __all__ = ["OperatorSpec", "StrategySpec", "parameters", "parse_operator", "parse_spec"]
@@ -56,6 +57,8 @@ def parse_spec(text: str) -> StrategySpec:
     """
     name, rest = _split_name(text, "strategy")
     cls = find_strategy(name)
+    if cls in (ChainStrategy, OperatorStrategy):
+        raise InputError("repeat --strategy for a chain, and write --operator NAME for an operator")
     return StrategySpec(cls, _arguments(f"strategy {name}", rest, parameters(cls)))
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from backtrack_sampler.cli.strategy_spec import parameters, parse_spec
+from backtrack_sampler.cli.strategy_spec import parameters, parse_operator, parse_spec
 from backtrack_sampler.errors import InputError
+from backtrack_sampler.operators import BaseOperator, NGramOverlap, Repetition
 from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
 from backtrack_sampler.strategy.creative_writing_strategy import CreativeWritingStrategy
 from backtrack_sampler.strategy.human_guidance_strategy import HumanGuidanceStrategy
@@ -172,3 +173,58 @@ def test_values_that_a_constructor_refuses(text: str) -> None:
 def test_parameters_are_those_of_the_command_line() -> None:
     """The model and a screen are nothing to write on a command line."""
     assert list(parameters(HumanGuidanceStrategy)) == ["top_k", "min_autopass", "prompt"]
+
+
+@pytest.mark.parametrize(
+    ("text", "cls", "operator", "around"),
+    [
+        ("repetition", "Repetition(max_repetitions=3)", Repetition, {}),
+        ("n_gram_overlap:ngram-size=3", "NGramOverlap(ngram_size=3, backtrack_count=1)", NGramOverlap, {}),
+        ("Repetition:retry=resample,max_repetitions=2", "Repetition(max_repetitions=2)", Repetition, {"retry": "resample"}),
+    ],
+)  # fmt: skip
+def test_operators(text: str, cls: str, operator: type[BaseOperator], around: dict[str, str]) -> None:
+    """An operator takes its own parameters and those of the strategy around it."""
+    spec = parse_operator(text)
+    assert (spec.cls, spec.options) == (operator, around)
+    strategy = spec.build()
+    assert repr(strategy.operator) == cls
+    assert strategy.operator is not spec.build().operator  # a new one for each stream
+
+
+def test_an_operator_in_a_file(tmp_path: Path) -> None:
+    """A file of one's own holds an operator as it holds a strategy."""
+    (tmp_path / "mine.py").write_text(
+        "from backtrack_sampler.operators import BaseOperator\n\n"
+        "class Every(BaseOperator):\n    def __init__(self, n=2):\n        self.n = n\n\n"
+        "    def __call__(self, step):\n        return 0\n"
+    )
+    for name in ("mine.py", "mine.py:Every"):
+        assert repr(parse_operator(f"{tmp_path / name}:n=3").build().operator) == "Every(n=3)"
+    with pytest.raises(InputError, match="has no operator Nobody"):
+        parse_operator(f"{tmp_path / 'mine.py'}:Nobody")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nonsense", "no operator 'nonsense': use one of entropy-threshold"),
+        ("repetition:nonsense=1", "operator repetition has no parameter 'nonsense': it takes"),
+        ("repetition:max_repetitions=0", "max_repetitions must be a whole number"),
+        ("repetition:retry=maybe", "retry must be"),
+        ("repetition:operator=1", "no parameter 'operator'"),
+        ("", "write the operator as NAME:key=value"),
+    ],
+)
+def test_operators_that_cannot_be_used(text: str, message: str) -> None:
+    """Whatever is wrong is said in one line, before a model is loaded."""
+    with pytest.raises(InputError, match=message) as caught:
+        parse_operator(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["chain", "operator"])
+def test_strategies_that_hold_others_are_written_otherwise(name: str) -> None:
+    """Chains and operators have a notation of their own."""
+    with pytest.raises(InputError, match="repeat --strategy for a chain, and write --operator NAME"):
+        parse_spec(name)
