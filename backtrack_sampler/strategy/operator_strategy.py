@@ -138,15 +138,18 @@ class OperatorStrategy(BaseStrategy):
 
     def _call(self, step: Step, length: int) -> int:
         """Ask the operator, and check what it says."""
-        name = repr(self.operator)
         try:
             asked = self.operator(step)
         except BacktrackError:
             raise
         except Exception as error:
-            raise StrategyError(f"operator {name} raised {type(error).__name__}: {error}") from error
+            raise StrategyError(f"operator {self.operator!r} raised {type(error).__name__}: {error}") from error
         if not isinstance(asked, int) or isinstance(asked, bool) or asked < 0:
-            raise StrategyError(f"operator {name} returned {asked!r}: return how many tokens to discard, 0 for none")
+            raise StrategyError(
+                f"operator {self.operator!r} returned {asked!r}: return how many tokens to discard, 0 for none"
+            )
         if asked > length:
-            raise RollbackError(f"operator {name} asked for {int(asked)} tokens back, but there are only {length}")
+            raise RollbackError(
+                f"operator {self.operator!r} asked for {int(asked)} tokens back, but there are only {length}"
+            )
         return asked
