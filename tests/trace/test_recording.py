@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +65,6 @@ def test_forced_tokens(candidates: dict[int, float]) -> None:
 
 def test_a_whole_vocabulary_is_read_only_at_its_top() -> None:
     """Without top-k the candidates are an array over the vocabulary; it is neither kept nor copied."""
-    np = pytest.importorskip("numpy")
     from backtrack_sampler.candidates import ArrayCandidates
 
     weights = np.linspace(0.5, 1.5, 50_000, dtype=np.float32)
