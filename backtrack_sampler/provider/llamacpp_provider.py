@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingPackageError, ModelError
 from .base_provider import BaseProvider, least_missed
+from .batch_memory import BatchMemory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +77,7 @@ class LlamacppProvider(BaseProvider):
         trained = self._api.llama_model_n_ctx_train(llm.model)
         rope = llm.context_params
         stretched = rope.rope_freq_base or rope.rope_freq_scale or rope.rope_scaling_type > 0
+        self.vocabulary_size = self._size
         self.context_size = context if stretched or trained <= 0 else min(context, trained)
         self.eos_token_ids = frozenset(
             token for token in range(self._size) if self._api.llama_vocab_is_eog(self._vocabulary, token)
@@ -270,11 +272,16 @@ class LlamacppProvider(BaseProvider):
         length = len(self._evaluated)
         llm = self._llm
         if llm.n_tokens != length or (llm.input_ids[:length] != self._written[:length]).any():
-            self.reset()
+            self._forget()
 
-    def reset(self) -> None:
-        super().reset()
+    def _forget(self) -> None:
+        super()._forget()
         self._llm.reset()
+
+    def _new_batch(self) -> BatchMemory:
+        from .llamacpp_batch import LlamacppBatch
+
+        return LlamacppBatch(self, self._remember)
 
     def _checkpoint_interval(self) -> int:
         model = self._llm.model

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingPackageError, ModelError
 from .base_provider import BaseProvider
+from .batch_memory import BatchMemory, SeparateMemories
 
 if TYPE_CHECKING:
     import torch
@@ -56,14 +59,16 @@ class TransformersProvider(BaseProvider):
         self._tokenizer = tokenizer
         self._config = model.config.get_text_config(decoder=True)
         # Recurrent families name their memory otherwise; asked once, never in the loop.
-        accepted = inspect.signature(model.forward).parameters
+        self._accepted = accepted = inspect.signature(model.forward).parameters.keys()
         names = ("past_key_values", "cache_params")
         self._cache_name = next((name for name in names if name in accepted), None)
         self._options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
         self._memory: RollbackCache | None = None
+        self._batches: bool | None = None  # found out when it is first needed
         super().__init__(remember)
         limit = getattr(self._config, "max_position_embeddings", None)
         self.context_size = limit if isinstance(limit, int) and limit > 0 else None
+        self.vocabulary_size = model.get_input_embeddings().weight.shape[0]
         self.eos_token_ids = _end_tokens(model, tokenizer)
 
     @classmethod
@@ -117,9 +122,6 @@ class TransformersProvider(BaseProvider):
     # -- memory ----------------------------------------------------------------------------
 
     def _evaluate(self, tokens: list[int], start: int) -> torch.Tensor:
-        size = self._model.get_input_embeddings().weight.shape[0]
-        if not 0 <= min(tokens) <= max(tokens) < size:  # on a GPU this would end the process
-            raise InputError(f"the prompt has a token id outside the vocabulary of {size}: use this model's tokenizer")
         if self._cache_name is None:  # no memory at all: the whole text every time
             return self._forward(self._evaluated[:start] + tokens, 0)
         if start and len(tokens) > 1 and self._memory is not None and self._memory.is_recurrent:
@@ -161,6 +163,27 @@ class TransformersProvider(BaseProvider):
         if kept == 0:
             self._memory = None
         return kept
+
+    def _new_batch(self) -> BatchMemory:
+        from .transformers_batch import TransformersBatch, batches_exactly
+
+        if self._batches is None:
+            self._batches = batches_exactly(self)
+        if self._batches:
+            return TransformersBatch(self, self._remember)
+        warnings.warn(
+            f"{type(self._model).__name__} cannot be batched exactly (recurrent layers, or positions of its own): "
+            "the streams of a batch are evaluated one after the other",
+            stacklevel=3,
+        )
+        return SeparateMemories(self, self._remember, self._fork)
+
+    def _fork(self) -> TransformersProvider:
+        """The same model with a memory of its own."""
+        other = copy.copy(self)
+        other._evaluated, other._recent, other._remember = [], {}, 1
+        other._memory = other._batch = None
+        return other
 
     def _copy(self, raw: torch.Tensor) -> torch.Tensor:
         return raw.clone()

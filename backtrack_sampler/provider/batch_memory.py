@@ -1,0 +1,310 @@
+"""Several streams in one memory: which row holds which stream, who begins alike, what is remembered.
+
+A stream is known by its tokens alone, as in `BaseProvider.logits`: nobody opens, closes or rolls back
+a row. Streams that are asked for keep their rows; all other rows are free to be taken, and until
+then they serve whoever begins as they do.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .base_provider import BaseProvider
+
+__all__ = ["BatchMemory", "Row", "SeparateMemories", "Work", "common_prefix"]
+
+REMEMBERED_BYTES = 256 << 20  # raw logits of all rows together
+_WORTH_SHARING = 16  # so many tokens must be spared for copying to be better than evaluating
+
+
+@dataclass(eq=False)
+class Row:
+    """What the memory holds of one stream.
+
+    Attributes:
+        place: where in the backend's memory; changes when rows move together.
+        tokens: what it holds.
+        recent: length -> raw logits after that many of them.
+        used: when it was last asked for.
+    """
+
+    place: int
+    tokens: list[int] = field(default_factory=list)
+    recent: dict[int, Any] = field(default_factory=dict)
+    used: int = 0
+
+    def forget(self, length: int) -> None:
+        """It holds only its first `length` tokens now: note it."""
+        del self.tokens[length:]
+        self.recent = {n: raw for n, raw in self.recent.items() if n <= length}
+
+    def knows(self, tokens: list[int]) -> bool:
+        """Whether the logits after these tokens are remembered here."""
+        length = len(tokens)
+        return length in self.recent and self.tokens[:length] == tokens
+
+
+class Work(NamedTuple):
+    """Tokens to evaluate after the first `start` of a row."""
+
+    row: Row
+    tokens: list[int]
+    start: int
+
+
+class BatchMemory(ABC):
+    """Base class of all memories that hold several streams.
+
+    A backend implements `_evaluate`, `_keep` and `_share`, and `_make_room` where rows are made in
+    advance. Rows in use always have the lowest places, so that a backend may work on a slice.
+
+    Memory: a row remembers the logits of its last `remember` positions, and all together at most
+    256 MB of them, though each at least its last. There are as many rows as streams were ever
+    asked for at once.
+
+    Args:
+        provider: counts forward passes and evaluated tokens.
+        remember: logits to remember in each row.
+    """
+
+    def __init__(self, provider: BaseProvider, remember: int) -> None:
+        self._provider = provider
+        self._remember = remember
+        self._rows: list[Row] = []
+        self._last: list[Row] = []  # the rows of the last request, in its order
+        self._clock = 0
+
+    def logits(self, sequences: list[list[int]]) -> list[Any]:
+        """Raw logits after each sequence; nobody may change them.
+
+        Each step costs one forward pass for all rows that need one. Prompts that begin alike cost more,
+        one after the other, but what they share is evaluated once.
+        """
+        complete = False
+        try:
+            count = max(len(sequences), len(self._rows))
+            self._make_room(count, max(map(len, sequences), default=0))
+            self._rows += map(Row, range(len(self._rows), count))
+            rows = self._assigned(sequences)
+            self._move_together(rows)
+            waiting = [(row, tokens) for row, tokens in zip(rows, sequences, strict=True) if not row.knows(tokens)]
+            while waiting:
+                waiting = self._evaluate_some(waiting)
+            complete = True
+        finally:
+            if not complete:  # an error or Ctrl-C in the middle: nobody knows what the rows hold
+                self.reset()
+        self._last = rows
+        return [row.recent[len(tokens)] for row, tokens in zip(rows, sequences, strict=True)]
+
+    def recall(self, tokens: list[int]) -> Any | None:
+        """Raw logits after these tokens where they are remembered, or None."""
+        length = len(tokens)
+        for row in self._rows:
+            raw = row.recent.get(length)
+            if raw is not None and row.tokens[:length] == tokens:
+                return raw
+        return None
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._rows = []
+        self._last = []
+
+    # -- which row -------------------------------------------------------------------------
+
+    def _assigned(self, sequences: list[list[int]]) -> list[Row]:
+        """A row for each sequence: the one that holds most of it."""
+        self._clock += 1
+        found: dict[int, Row] = {}
+        # Nearly always the same streams are asked for in the same order, each a token further or back.
+        for index, row in enumerate(self._last[: len(sequences)]):
+            if common_prefix(sequences[index], row.tokens) >= len(sequences[index]) - 1:
+                found[index] = row
+                row.used = self._clock
+        if len(found) < len(sequences):
+            self._assign_rest(sequences, found)
+        return [found[index] for index in range(len(sequences))]
+
+    def _assign_rest(self, sequences: list[list[int]], found: dict[int, Row]) -> None:
+        shared = [
+            (common_prefix(tokens, row.tokens), index, row)
+            for index, tokens in enumerate(sequences)
+            if index not in found
+            for row in self._rows
+            if row.used != self._clock
+        ]
+        shared.sort(key=lambda each: each[0], reverse=True)  # the longest first
+        for length, index, row in shared:
+            worth = length >= _WORTH_SHARING or 2 * length >= len(sequences[index])
+            if worth and index not in found and row.used != self._clock:
+                found[index] = row
+                row.used = self._clock
+        # The others take what is empty, or was not asked for longest.
+        free = [row for row in self._rows if row.used != self._clock]
+        free.sort(key=lambda row: (bool(row.tokens), row.used, row.place))
+        for index in range(len(sequences)):
+            if index not in found:
+                found[index] = row = free.pop(0)
+                row.used = self._clock
+
+    def _move_together(self, rows: list[Row]) -> None:
+        """Give the rows in use the lowest places."""
+        count = len(rows)
+        high = [row for row in rows if row.place >= count]
+        if not high:
+            return
+        free = [row for row in self._rows if row.place < count and row.used != self._clock]
+        for row, other in zip(high, free, strict=True):
+            other.forget(0)
+            shared = self._share(row, other, len(row.tokens)) if row.tokens else 0
+            row.forget(shared)
+            row.place, other.place = other.place, row.place
+
+    # -- evaluating ------------------------------------------------------------------------
+
+    def _evaluate_some(self, waiting: list[tuple[Row, list[int]]]) -> list[tuple[Row, list[int]]]:
+        """Evaluate all but those that had better wait for what another row has in common with them."""
+        work: list[Work] = []
+        leaders: list[tuple[Row, list[int]]] = []
+        later = []
+        for row, tokens in waiting:
+            kept = self._agree(row, tokens)
+            if len(tokens) - kept > _WORTH_SHARING:
+                kept = self._borrow(row, tokens, kept)
+                if row.knows(tokens):
+                    continue
+                if any(common_prefix(tokens, other) - kept >= _WORTH_SHARING for _, other in leaders):
+                    later.append((row, tokens))
+                    continue
+                leaders.append((row, tokens))
+            work.append(Work(row, tokens[kept:], kept))
+        if work:
+            for each in work:
+                self._provider.check_vocabulary(each.tokens)
+            for (row, new, _), raw in zip(work, self._evaluate(work), strict=True):
+                row.tokens += new
+                self._remember_logits(row, raw)
+        return later
+
+    def _agree(self, row: Row, tokens: list[int]) -> int:
+        """Drop what the row holds beyond these tokens; returns how many of them are left."""
+        shared = common_prefix(tokens, row.tokens)
+        if shared == len(tokens):
+            shared -= 1  # their logits are not known: the last is evaluated again
+        if shared < len(row.tokens):
+            row.forget(self._keep(row, shared) if shared else 0)
+        return len(row.tokens)
+
+    def _borrow(self, row: Row, tokens: list[int], kept: int) -> int:
+        """Take over what another row holds of the same beginning; returns how many tokens are there now."""
+        donor, most = None, kept + _WORTH_SHARING - 1
+        for other in self._rows:
+            if other is not row:
+                shared = common_prefix(tokens, other.tokens)
+                if shared == len(tokens) and shared not in other.recent:
+                    shared -= 1
+                if shared > most:
+                    donor, most = other, shared
+        if donor is None:
+            return kept
+        shared = self._share(donor, row, most)
+        if shared:
+            row.tokens = tokens[:shared]
+            row.recent = {shared: donor.recent[shared]} if shared in donor.recent else {}
+        else:
+            row.forget(0)
+        return shared
+
+    def _remember_logits(self, row: Row, raw: Any) -> None:
+        row.recent[len(row.tokens)] = raw
+        most = max(1, min(self._remember, REMEMBERED_BYTES // (4 * len(raw) * len(self._rows))))
+        while len(row.recent) > most:  # the oldest was inserted first
+            del row.recent[next(iter(row.recent))]
+
+    # -- for backends ----------------------------------------------------------------------
+
+    @abstractmethod
+    def _evaluate(self, work: list[Work]) -> list[Any]:
+        """Evaluate all of it, in as few forward passes as possible, and count passes and tokens.
+
+        Whatever a row still holds after `start` is to be dropped.
+
+        Returns:
+            For each, the logits after its last token: float32, shape (vocab,), an array of its own.
+        """
+
+    @abstractmethod
+    def _keep(self, row: Row, length: int) -> int:
+        """Keep only the first `length` tokens of a row; returns how many are left: 0 where it cannot."""
+
+    @abstractmethod
+    def _share(self, source: Row, target: Row, length: int) -> int:
+        """Let `target` hold the first `length` tokens of `source` and nothing else.
+
+        Returns:
+            `length`, or 0 where that cannot be had and `target` holds nothing.
+        """
+
+    def _make_room(self, rows: int, length: int) -> None:
+        """There will be rows in the places 0 to `rows`, of up to `length` tokens. What is there stays."""
+
+
+class SeparateMemories(BatchMemory):
+    """For models that cannot be batched: a memory for each row, evaluated one after the other.
+
+    Args:
+        provider: see `BatchMemory`.
+        remember: see `BatchMemory`.
+        fork: makes a provider of the same model with a memory of its own. One that always returns
+            the same provider is right as well, and slow: its one memory is filled anew for each row.
+    """
+
+    def __init__(self, provider: BaseProvider, remember: int, fork: Callable[[], BaseProvider]) -> None:
+        super().__init__(provider, remember)
+        self._fork = fork
+        self._memories: dict[Row, BaseProvider] = {}
+
+    def reset(self) -> None:
+        super().reset()
+        self._memories = {}
+
+    def _evaluate(self, work: list[Work]) -> list[Any]:
+        found = []
+        for row, tokens, start in work:
+            memory = self._memories.get(row) or self._memories.setdefault(row, self._fork())
+            forwards, evaluated = memory.forward_passes, memory.evaluated_tokens
+            found.append(memory.logits(row.tokens[:start] + tokens))
+            if memory is not self._provider:
+                self._provider.forward_passes += memory.forward_passes - forwards
+                self._provider.evaluated_tokens += memory.evaluated_tokens - evaluated
+        return found
+
+    def _keep(self, row: Row, length: int) -> int:
+        return length  # each memory finds out for itself
+
+    def _share(self, source: Row, target: Row, length: int) -> int:
+        return 0
+
+    def _move_together(self, rows: list[Row]) -> None:
+        pass  # nothing is sliced
+
+
+def common_prefix(a: list[int], b: list[int]) -> int:
+    """Length of the common beginning; by halving, so that the comparing is done in C."""
+    shorter = min(len(a), len(b))
+    # Same objects compare by identity: about 3 ns a token.
+    if (a if len(a) == shorter else a[:shorter]) == (b if len(b) == shorter else b[:shorter]):
+        return shorter
+    low, high = 0, shorter  # the first difference is in [low, high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

@@ -1,0 +1,168 @@
+"""Many streams in one llama.cpp context, one sequence each.
+
+A `Llama` has a context for a single sequence; this is a second one of the same model, made when
+streams are first asked for together, and made larger as they need. Each sequence has cells of its own
+(`kv_unified` off): in a shared buffer every token would look past the cells of all the others, which
+takes twice the time with 64 streams. Then sequences share a step only where their ids follow each
+other, which `BatchMemory` sees to.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, ModelError
+from .batch_memory import BatchMemory, Row, Work
+
+if TYPE_CHECKING:
+    from .llamacpp_provider import LlamacppProvider
+
+__all__ = ["LlamacppBatch"]
+
+_CELLS = 256  # llama.cpp rounds the cells of a sequence up to a multiple of this
+_AHEAD = 128  # room for so many more tokens when a context is made
+
+
+class LlamacppBatch(BatchMemory):
+    """Rows that are sequences of a context of their own.
+
+    Memory for keys and values: rows times cells, where cells are the longest stream's length, rounded up
+    to at most twice that and 256.
+
+    Args:
+        provider: the model.
+        remember: see `BatchMemory`.
+    """
+
+    def __init__(self, provider: LlamacppProvider, remember: int) -> None:
+        super().__init__(provider, remember)
+        self._api = provider._api
+        self._llm = provider._llm  # keeps the model alive
+        self._size = provider._llm.n_vocab()
+        self._window = provider._window
+        self._most = provider.context_size or provider._llm.n_ctx()
+        self._context: Any = None
+        self._free: weakref.finalize[..., Any] | None = None
+        self._places = self._cells = self._tokens = 0
+
+    def reset(self) -> None:
+        super().reset()
+        self._close()
+        self._places = self._cells = 0
+
+    def _close(self) -> None:
+        if self._free is not None:
+            self._free()
+        self._context = self._free = None
+
+    # -- the context -----------------------------------------------------------------------
+
+    def _make_room(self, rows: int, length: int) -> None:
+        if rows <= self._places and length <= self._cells:
+            return
+        most = self._api.llama_max_parallel_sequences()
+        if rows > most:
+            raise InputError(f"llama.cpp holds at most {most} streams at once, not {rows}: make max_batch smaller")
+        self._places = max(rows, self._places)
+        if length > self._cells:
+            self._cells = min(_round_up(max(length + _AHEAD, 2 * self._cells)), _round_up(self._most))
+        self._renew()
+
+    def _renew(self) -> None:
+        """A context of the present size, to which all rows move."""
+        api, llm = self._api, self._llm
+        params = type(llm.context_params).from_buffer_copy(llm.context_params)
+        params.n_seq_max = self._places
+        params.n_ctx = self._places * self._cells
+        params.n_batch = max(params.n_batch, self._places, 512)
+        params.n_ubatch = min(params.n_batch, max(params.n_ubatch, self._places))
+        params.kv_unified = False
+        params.embeddings = False
+        context = api.llama_init_from_model(llm.model, params)
+        if not context:
+            raise ModelError(
+                f"llama.cpp has no room for {self._places} streams of {self._cells} tokens: make max_batch smaller"
+            )
+        batch = api.llama_batch_init(params.n_batch, 0, 1)
+        free = weakref.finalize(self, _free, api, context, batch)
+        if llm._lora_adapter is not None:
+            adapters = (api.llama_adapter_lora_p_ctypes * 1)(llm._lora_adapter)
+            api.llama_set_adapters_lora(context, adapters, 1, (ctypes.c_float * 1)(llm.lora_scale))
+        if self._context is not None:
+            for row in self._rows:
+                if row.tokens and not _move_state(api, self._context, context, row.place):
+                    row.forget(0)  # evaluated again
+        self._close()
+        self._context, self._batch, self._free, self._tokens = context, batch, free, params.n_batch
+        self._memory = api.llama_get_memory(context)
+
+    # -- rows ------------------------------------------------------------------------------
+
+    def _keep(self, row: Row, length: int) -> int:
+        if self._window:
+            # It says yes to any removal, and then lacks what had slid out of the window.
+            oldest = self._api.llama_memory_seq_pos_min(self._memory, row.place)
+            if oldest > max(0, length - self._window):
+                return 0
+        return length if self._api.llama_memory_seq_rm(self._memory, row.place, length, -1) else 0
+
+    def _share(self, source: Row, target: Row, length: int) -> int:
+        self._api.llama_memory_seq_rm(self._memory, target.place, -1, -1)
+        self._api.llama_memory_seq_cp(self._memory, source.place, target.place, -1, -1)
+        whole = length == len(source.tokens)
+        return length if whole else self._keep(target, length)
+
+    def _evaluate(self, work: list[Work]) -> list[Any]:
+        for row, _, start in work:
+            if start == 0:
+                self._api.llama_memory_seq_rm(self._memory, row.place, -1, -1)
+        entries = [
+            (token, start + offset, row, offset == len(tokens) - 1)
+            for row, tokens, start in sorted(work, key=lambda each: each.row.place)
+            for offset, token in enumerate(tokens)
+        ]
+        found: dict[Row, Any] = {}
+        for first in range(0, len(entries), self._tokens):
+            found |= self._decode(entries[first : first + self._tokens])
+        return [found[each.row] for each in work]
+
+    def _decode(self, entries: list[tuple[int, int, Row, bool]]) -> dict[Row, Any]:
+        """Evaluate tokens with their positions; returns the logits of those that are the last of a row."""
+        import numpy as np
+
+        batch = self._batch
+        batch.n_tokens = len(entries)
+        for index, (token, position, row, last) in enumerate(entries):
+            batch.token[index] = token
+            batch.pos[index] = position
+            batch.n_seq_id[index] = 1
+            batch.seq_id[index][0] = row.place
+            batch.logits[index] = last
+        if code := self._api.llama_decode(self._context, batch):
+            raise ModelError(f"llama.cpp could not evaluate {len(entries)} tokens of {len(self._rows)} streams ({code})")
+        self._provider.forward_passes += 1
+        self._provider.evaluated_tokens += len(entries)
+        rows = [row for _, _, row, last in entries if last]
+        if not rows:
+            return {}
+        logits = np.ctypeslib.as_array(self._api.llama_get_logits(self._context), shape=(len(rows), self._size))
+        return {row: logits[index].copy() for index, row in enumerate(rows)}
+
+
+def _free(api: Any, context: Any, batch: Any) -> None:
+    api.llama_batch_free(batch)
+    api.llama_free(context)
+
+
+def _move_state(api: Any, source: Any, target: Any, sequence: int) -> bool:
+    """Copy what one context holds of a sequence to another."""
+    size = api.llama_state_seq_get_size(source, sequence)
+    data = (ctypes.c_uint8 * size)()
+    written = api.llama_state_seq_get_data(source, data, size, sequence)
+    return bool(written and api.llama_state_seq_set_data(target, data, written, sequence))
+
+
+def _round_up(cells: int) -> int:
+    return -(-cells // _CELLS) * _CELLS

@@ -1,0 +1,237 @@
+"""Many streams in one transformers cache, each of which goes back alone.
+
+A token's column in the cache is its position in its own stream. So a rollback is nothing but a smaller
+length: no hole is left behind, nothing has to be compacted, and sliding windows, which count columns,
+count positions. What a row's length does not cover is masked until it is overwritten. (Appending a
+column for all rows and masking the discarded ones, as padding does, leaves holes, and is wrong where
+windows slide.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers.cache_utils import Cache, DummyLayer, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+from .batch_memory import BatchMemory, Row, Work
+
+if TYPE_CHECKING:
+    from .transformers_provider import TransformersProvider
+
+__all__ = ["TransformersBatch", "batches_exactly"]
+
+_FORWARD_TOKENS = 4096  # prompts are evaluated together up to so many tokens, padding included
+_COLUMNS = 128  # the cache grows by at least so many
+
+
+class _Where:
+    """Where the tokens of the present forward pass go; what all layers of a cache share.
+
+    Attributes:
+        rows: shape (rows, 1), their places.
+        columns: shape (rows, tokens), the column of each token; padding goes to the last of all.
+        leading: how many rows, where these are the first ones, in order; else 0.
+        visible: so many columns are looked at.
+        capacity: (rows, columns) to make room for.
+    """
+
+    rows: torch.Tensor
+    columns: torch.Tensor
+    leading: int
+    visible: int
+    capacity: tuple[int, int]
+
+
+class _RowsLayer(DynamicLayer):
+    """Keys and values of one layer, shape (rows, heads, columns + 1, size); the last column is for padding."""
+
+    def __init__(self, where: _Where) -> None:
+        super().__init__()
+        self._where = where
+
+    def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        where = self._where
+        self.keys = self._stored(self.keys, keys)
+        self.values = self._stored(self.values, values)
+        if where.leading:
+            return self.keys[: where.leading, :, : where.visible], self.values[: where.leading, :, : where.visible]
+        rows = where.rows[:, 0]
+        return self.keys[rows, :, : where.visible], self.values[rows, :, : where.visible]
+
+    def _stored(self, store: torch.Tensor | None, new: torch.Tensor) -> torch.Tensor:
+        rows, columns = self._where.capacity
+        if store is None or store.shape[0] < rows or store.shape[2] < columns + 1:
+            # Zeros, because what is masked is still multiplied by nought, and not everything survives that.
+            larger = new.new_zeros((rows, new.shape[1], columns + 1, new.shape[3]))
+            if store is not None:
+                larger[: store.shape[0], :, : store.shape[2] - 1] = store[:, :, :-1]
+            store = larger
+            self.is_initialized = True
+        store[self._where.rows, :, self._where.columns] = new.transpose(1, 2)
+        return store
+
+    def copy_row(self, source: int, target: int, length: int) -> None:
+        if self.keys is not None and self.values is not None:
+            self.keys[target, :, :length] = self.keys[source, :, :length]
+            self.values[target, :, :length] = self.values[source, :, :length]
+
+
+class TransformersBatch(BatchMemory):
+    """Rows in one padded cache.
+
+    Memory for keys and values: rows times columns, of which there are at most twice as many as the
+    longest stream has tokens, and 128.
+
+    Args:
+        provider: the model; see `batches_exactly`.
+        remember: see `BatchMemory`.
+    """
+
+    def __init__(self, provider: TransformersProvider, remember: int) -> None:
+        super().__init__(provider, remember)
+        self._model = provider._model
+        self._options = provider._options
+        self._where = _Where()
+        self._where.capacity = (0, 0)
+        self._windows = _windows(provider._config) or {}
+        layers = DynamicCache(config=provider._config).layers
+        self._layers = [layer if type(layer) is DummyLayer else _RowsLayer(self._where) for layer in layers]
+        self._cache = Cache(layers=self._layers)
+        self.device = provider._model.get_input_embeddings().weight.device
+
+    def reset(self) -> None:
+        super().reset()
+        self._where.capacity = (0, 0)
+        for layer in self._layers:
+            layer.reset()
+
+    def _make_room(self, rows: int, length: int) -> None:
+        columns = self._where.capacity[1]
+        if length > columns:
+            columns = max(length + _COLUMNS, min(2 * columns, length + 1024))
+        self._where.capacity = (rows, columns)
+
+    def _keep(self, row: Row, length: int) -> int:
+        return length
+
+    def _share(self, source: Row, target: Row, length: int) -> int:
+        for layer in self._layers:
+            if isinstance(layer, _RowsLayer):
+                layer.copy_row(source.place, target.place, length)
+        return length
+
+    def _evaluate(self, work: list[Work]) -> list[torch.Tensor]:
+        found: dict[Row, torch.Tensor] = {}
+        with torch.inference_mode():
+            for group in _groups(work):
+                logits = self._forward(group)
+                # A view would keep the logits of all rows alive.
+                found |= {each.row: logits[index].clone() for index, each in enumerate(group)}
+                self._provider.forward_passes += 1
+                self._provider.evaluated_tokens += sum(len(each.tokens) for each in group)
+        return [found[each.row] for each in work]
+
+    def _forward(self, group: list[Work]) -> torch.Tensor:
+        """Evaluate tokens of several rows, padded on the left; returns logits, shape (rows, vocab)."""
+        width = max(len(each.tokens) for each in group)
+        visible = max(each.start + len(each.tokens) for each in group)
+        where = self._where
+        trash = where.capacity[1]
+        places = [each.row.place for each in group]
+        padding = [width - len(each.tokens) for each in group]
+        ids = torch.tensor([[0] * pad + each.tokens for pad, each in zip(padding, group, strict=True)])
+        positions = torch.tensor([
+            [-1] * pad + list(range(each.start, each.start + len(each.tokens)))
+            for pad, each in zip(padding, group, strict=True)
+        ])  # fmt: skip
+        ids, positions = ids.to(self.device), positions.to(self.device)
+        where.rows = torch.tensor(places, device=self.device)[:, None]
+        where.columns = torch.where(positions < 0, trash, positions)
+        where.leading = len(places) if places == list(range(len(places))) else 0
+        where.visible = visible
+        positions = positions.clamp(min=0)  # padding looks at the first column, and is not looked at
+        output = self._model(
+            input_ids=ids,
+            attention_mask=self._masks(positions, visible),
+            position_ids=positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            **self._options,
+        )
+        return output.logits[:, -1].float()
+
+    def _masks(self, positions: torch.Tensor, visible: int) -> Any:
+        """What each token may look at, shape (rows, 1, tokens, columns); one for each kind of layer."""
+        at = positions[:, None, :, None]
+        columns = torch.arange(visible, device=self.device)
+        masks = {}
+        for name, window in self._windows.items():
+            seen = columns <= at
+            if window is not None:
+                seen &= columns > at - window
+            mask = torch.zeros(seen.shape, dtype=self._model.dtype, device=self.device)
+            masks[name] = mask.masked_fill_(~seen, torch.finfo(mask.dtype).min)
+        return masks if len(masks) > 1 else next(iter(masks.values()))
+
+
+def _groups(work: list[Work]) -> list[list[Work]]:
+    """What to evaluate together: rows with one new token; longer ones beside none that are under half as long."""
+    single = [each for each in work if len(each.tokens) == 1]
+    groups = [single] if single else []
+    longest = 0
+    for each in sorted(work, key=lambda each: len(each.tokens), reverse=True)[: len(work) - len(single)]:
+        length = len(each.tokens)
+        if 2 * length >= longest > 0 and longest * (len(groups[-1]) + 1) <= _FORWARD_TOKENS:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+            longest = length
+    return [sorted(group, key=lambda each: each.row.place) for group in groups]
+
+
+def _windows(config: Any) -> dict[str, int | None] | None:
+    """The kinds of layers and their windows (None: all); None where one is not known to be batched exactly."""
+    layers = DynamicCache(config=config).layers
+    names = getattr(config, "layer_types", None) or [
+        "sliding_attention" if type(layer) is DynamicSlidingWindowLayer else "full_attention" for layer in layers
+    ]
+    kinds: dict[str, int | None] = {}
+    for name, layer in zip(names, layers, strict=False):
+        if type(layer) is DynamicSlidingWindowLayer and name == "sliding_attention":
+            kinds[name] = layer.sliding_window
+        elif type(layer) is DynamicLayer and name == "full_attention":
+            kinds[name] = None
+        elif type(layer) is not DummyLayer:  # those use what another layer has stored
+            return None
+    return kinds or None
+
+
+def batches_exactly(provider: TransformersProvider) -> bool:
+    """Whether the model gives each row of a batch the logits that it gives the same text alone.
+
+    Its memory must consist of layers that are understood, and it must go by the positions and masks
+    that it is given (not all do: ALiBi counts for itself). That is tried, on a few tokens in rows of
+    different lengths, against evaluations of each text without any cache.
+    """
+    needed = {"attention_mask", "position_ids", "past_key_values", "use_cache"}
+    if not needed <= provider._accepted or _windows(provider._config) is None:
+        return False
+    model, size = provider._model, provider.vocabulary_size
+    assert size is not None
+    texts = [[(7 * i + 3 * row) % size for i in range(length)] for row, length in enumerate((9, 5, 7))]
+    batch = TransformersBatch(provider, 1)
+    forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
+    try:
+        batch.logits([text[:-2] for text in texts])
+        batch.logits([text[:-1] + [0] for text in texts])  # goes back over the last of these
+        found = torch.stack(batch.logits(texts)).double()
+        with torch.inference_mode():
+            ids = [torch.tensor([text], device=batch.device) for text in texts]
+            alone = torch.stack([model(input_ids=each, use_cache=False).logits[0, -1].double() for each in ids])
+    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError):
+        return False  # it cannot take what it was given
+    finally:
+        provider.forward_passes, provider.evaluated_tokens = forwards, evaluated
+    tolerance = 1e-4 if model.dtype in (torch.float32, torch.float64) else 0.05
+    return bool((found - alone).abs().max() <= tolerance * (alone - alone.mean()).abs().max())
