@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 __all__ = [
     "BacktrackError",
+    "BatchError",
     "ContextFullError",
     "ExhaustedError",
     "InputError",
@@ -56,3 +59,19 @@ class ExhaustedError(BacktrackError):
     """
 
     text: str = ""
+
+
+class BatchError(BacktrackError):
+    """Some streams of a batch have failed; the others went on to their ends.
+
+    Attributes:
+        errors: index -> what has ended that stream.
+        texts: what `generate_texts` has of every stream ([] from `generate_batch`).
+    """
+
+    texts: Sequence[str] = ()
+
+    def __init__(self, errors: Mapping[int, BacktrackError], count: int) -> None:
+        self.errors = dict(errors)
+        index, first = next(iter(self.errors.items()))
+        super().__init__(f"{len(self.errors)} of {count} streams failed; the first, number {index}: {first}")

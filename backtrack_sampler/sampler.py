@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import operator
+import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from .errors import BacktrackError, ContextFullError, ExhaustedError, InputError
+from .batch import Batch, BatchListener, BatchRow
+from .errors import BacktrackError, BatchError, ContextFullError, ExhaustedError, InputError
 from .events import Listener
 from .matching import Detokenizer
 from .options import SessionOptions
@@ -111,6 +114,123 @@ class BacktrackSampler:
             raise
         return "".join(parts)
 
+    def generate_batch(
+        self,
+        prompts: Sequence[str | Sequence[int]],
+        strategy: Callable[[], BaseStrategy | Any] | None = None,
+        n: int = 1,
+        seeds: int | Sequence[int] | None = None,
+        max_batch: int = 16,
+        *,
+        max_length: int | None = None,
+        add_special_tokens: bool = False,
+        on_event: BatchListener | None = None,
+        **options: Any,
+    ) -> Batch:
+        """Stream many continuations at once, each of which rolls back alone.
+
+        What a stream gives does not depend on what else is in the batch: with the same seed it is what
+        `generate` gives, wherever the engine's logits agree to rounding.
+
+        Args:
+            prompts: texts, or token ids.
+            strategy: makes a strategy for each stream, such as `lambda: AntiSlopStrategy(...)`; None
+                draws without one.
+            n: streams for each prompt. Number `i` is of prompt `i // n`.
+            seeds: one for each stream, or one for all: stream `i` has `seeds + i`. None: random ones.
+            max_batch: most streams at once; the next one begins when one has ended.
+            max_length: most tokens of a prompt and its continuation together.
+            add_special_tokens: let the tokenizer add its beginning-of-text token, where it has one.
+            on_event: called with a stream's number and each of its events.
+            **options: as `generate`: `max_new_tokens`, `temperature`, `stop` and others.
+
+        Returns:
+            An iterator over `(index, token)`, as tokens become safe. It also gives whole rows and what
+            they have cost: see `Batch`.
+
+        Raises:
+            InputError: a parameter or a prompt cannot be used; before anything is evaluated.
+            BatchError: at the end, where streams have failed; the others are complete.
+        """
+        return Batch(
+            self.provider,
+            self._rows(prompts, n, seeds, max_batch, max_length, add_special_tokens, options),
+            self._factory(strategy),
+            max_batch,
+            on_event,
+        )
+
+    def generate_texts(
+        self,
+        prompts: Sequence[str | Sequence[int]],
+        *args: Any,
+        return_exceptions: bool = False,
+        progress: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """The texts of many continuations, in order; takes what `generate_batch` takes.
+
+        Args:
+            prompts: texts, or token ids.
+            *args: as `generate_batch`.
+            return_exceptions: put what has ended a stream in the place of its text, and raise nothing.
+            progress: show a bar on stderr, where tqdm is installed.
+            **kwargs: as `generate_batch`.
+
+        Raises:
+            BatchError: streams have failed; its `texts` hold what all have written.
+        """
+        batch = self.generate_batch(prompts, *args, **kwargs)
+        for _ in batch.results(progress):
+            pass
+        if return_exceptions:
+            return [row.error or row.text for row in batch.rows]
+        texts = [row.text for row in batch.rows]
+        if errors := batch.errors:
+            failed = BatchError(errors, len(texts))
+            failed.texts = texts
+            raise failed
+        return texts
+
+    def _factory(self, strategy: Callable[[], Any] | None) -> Callable[[], Any] | None:
+        if strategy is None and type(self.strategy) is not BaseStrategy:
+            name = type(self.strategy).__name__
+            raise InputError(
+                f"each stream of a batch needs a strategy of its own, and this sampler has one {name}: "
+                "pass strategy=, a function that makes one"
+            )
+        return strategy
+
+    def _rows(
+        self,
+        prompts: Sequence[str | Sequence[int]],
+        n: int,
+        seeds: int | Sequence[int] | None,
+        max_batch: int,
+        max_length: int | None,
+        add_special_tokens: bool,
+        options: dict[str, Any],
+    ) -> list[BatchRow]:
+        """Check everything that can be checked, and make the rows of a batch."""
+        if isinstance(prompts, str):
+            raise InputError("prompts must be a list of prompts: for one, use generate")
+        for name, value in (("n", n), ("max_batch", max_batch)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
+        if "seed" in options:
+            raise InputError("a batch takes seeds, one for each stream, or one for the first of them")
+        rows = []
+        prompts = list(prompts)
+        numbers = _seeds(seeds, n * len(prompts))
+        for index, prompt in enumerate(prompts):
+            try:
+                tokens, settings = self._prepared(prompt, max_length, add_special_tokens, options)
+            except InputError as error:
+                raise InputError(f"prompt {index}: {error}" if len(prompts) > 1 else str(error)) from None
+            for number in range(n * index, n * index + n):
+                rows.append(BatchRow(number, tokens, replace(settings, seed=numbers[number]), self.provider))
+        return rows
+
     def _start(
         self,
         prompt: str | Sequence[int],
@@ -120,6 +240,28 @@ class BacktrackSampler:
         options: dict[str, Any],
     ) -> Session:
         """Check everything that can be checked, and set the stream up; nothing is evaluated yet."""
+        tokens, settings = self._prepared(prompt, max_length, add_special_tokens, options)
+        if self._session is not None:
+            self._session.close()
+        self._session = Session(
+            self.strategy,
+            settings,
+            decode=self.provider.decode,
+            prompt=tokens,
+            eos_token_ids=self.provider.eos_token_ids,
+            listeners=[on_event] if on_event is not None else [],
+        )
+        self.stats = self._session.stats
+        return self._session
+
+    def _prepared(
+        self,
+        prompt: str | Sequence[int],
+        max_length: int | None,
+        add_special_tokens: bool,
+        options: dict[str, Any],
+    ) -> tuple[list[int], SessionOptions]:
+        """The prompt's tokens and how to draw, checked."""
         known = set(SessionOptions.__dataclass_fields__)
         if unknown := sorted(set(options) - known):
             raise InputError(f"unknown parameter {', '.join(unknown)}: generate takes {', '.join(sorted(known))}")
@@ -136,18 +278,7 @@ class BacktrackSampler:
             room = max_length - len(tokens)
             limit = settings.max_new_tokens
             settings.max_new_tokens = room if limit is None else min(limit, room)
-        if self._session is not None:
-            self._session.close()
-        self._session = Session(
-            self.strategy,
-            settings,
-            decode=self.provider.decode,
-            prompt=tokens,
-            eos_token_ids=self.provider.eos_token_ids,
-            listeners=[on_event] if on_event is not None else [],
-        )
-        self.stats = self._session.stats
-        return self._session
+        return tokens, settings
 
     def _prompt_tokens(self, prompt: str | Sequence[int], add_special_tokens: bool) -> list[int]:
         if isinstance(prompt, str):
@@ -162,6 +293,7 @@ class BacktrackSampler:
                 f"the prompt has {len(tokens)} tokens and the model's context holds {size}: "
                 "shorten the prompt, or load the model with a larger context"
             )
+        self.provider.check_vocabulary(tokens)
         return tokens
 
     def _stream(self, session: Session) -> Iterator[int]:
@@ -218,3 +350,20 @@ def _token_ids(prompt: Sequence[int]) -> list[int]:
         return [operator.index(token) for token in prompt]
     except TypeError:
         raise InputError("the prompt must be text, or a flat list of token ids") from None
+
+
+def _seeds(seeds: int | Sequence[int] | None, count: int) -> list[int]:
+    """A seed for each stream of a batch."""
+    if seeds is None:
+        chance = random.SystemRandom()
+        return [chance.randrange(1 << 32) for _ in range(count)]
+    try:
+        if not isinstance(seeds, Sequence):
+            first = operator.index(seeds)
+            return [first + index for index in range(count)]
+        given = [operator.index(seed) for seed in seeds]
+    except TypeError:
+        raise InputError("seeds must be whole numbers: one for each stream, or one for the first of them") from None
+    if len(given) != count:
+        raise InputError(f"there are {count} streams and {len(given)} seeds: give one for each, or a single number")
+    return given

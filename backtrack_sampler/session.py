@@ -143,6 +143,8 @@ class Session:
                     raise self._wrong("on_probs", "return the candidates, {token: probability}")
                 token = self._pick(probs)
                 if token is not None:
+                    if not 0 <= token < size:
+                        raise self._wrong("on_probs", f"leave out token {token}: the vocabulary has {size}")
                     return token, probs
         if untouched is not None and not self._can_go_back:
             probs = candidates(untouched, o.top_k, o.top_p, o.min_p)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from weakref import WeakValueDictionary
 
-__all__ = ["PhraseAutomaton", "exact", "folded", "unfolded"]
+__all__ = ["PhraseAutomaton", "compiled", "exact", "folded", "unfolded"]
 
 _PUNCTUATION = {
     "\u2018": "'", "\u2019": "'", "\u201b": "'", "\u02bc": "'", "\uff07": "'",
@@ -97,3 +98,19 @@ class PhraseAutomaton:
     def ends(self, state: int) -> Sequence[int]:
         """Indices of the phrases that end in this state, longest first."""
         return self._ends[state]
+
+
+_compiled: WeakValueDictionary[tuple[int, tuple[str, ...]], PhraseAutomaton] = WeakValueDictionary()
+
+
+def compiled(phrases: tuple[str, ...], fold: _Fold) -> PhraseAutomaton:
+    """The automaton of some phrases in a normal form; streams that look for the same ones share it.
+
+    Without that, each of many streams with 8,000 phrases would take 0.2 s and 40 MB of its own.
+    """
+    key = (id(fold), phrases)
+    automaton = _compiled.get(key)
+    if automaton is None:
+        automaton = PhraseAutomaton("".join(map(fold.__getitem__, phrase)) for phrase in phrases)
+        _compiled[key] = automaton
+    return automaton

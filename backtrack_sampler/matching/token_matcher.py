@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..errors import InputError
 from .detokenizer import Decode, Detokenizer
-from .phrases import PhraseAutomaton, folded, unfolded
+from .phrases import compiled, folded, unfolded
 from .phrases import exact as identical
 from .regexes import RegexAutomaton, Threads
 
@@ -75,10 +75,10 @@ class TokenMatcher:
         context: Sequence[int] = (),
     ) -> None:
         self._fold = identical if exact else folded if ignore_case else unfolded
-        texts = ["".join(self._fold[character] for character in phrase) for phrase in phrases]
+        texts = tuple(phrases)
         if "" in texts:
             raise InputError("an empty phrase would match everywhere: leave it out")
-        self._phrases = PhraseAutomaton(texts)
+        self._phrases = compiled(texts, self._fold)
         patterns = list(regexes)
         self._regexes = RegexAutomaton(patterns, ignore_case=ignore_case) if patterns else None
         self._whole_words = whole_words

@@ -9,7 +9,7 @@ tokens, and there is no second copy of the truth that could drift.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
@@ -130,10 +130,28 @@ class BaseProvider(ABC):
         Raises:
             InputError: as `logits`; nothing is evaluated then.
         """
+        return list(self.each_logits(sequences))
+
+    def each_logits(self, sequences: Sequence[Sequence[int]]) -> Iterator[Any]:
+        """What `logits_batch` returns, copied one by one as they are taken.
+
+        All are evaluated when the first is taken. Where each is dropped before the next is taken, they
+        use the same memory, which is much faster than fresh memory for all.
+        """
         checked = [self._checked(tokens) for tokens in sequences]
+        if not checked:
+            return
         if self._batch is None:
             self._batch = self._new_batch()
-        return [self._copy(raw) for raw in self._batch.logits(checked)]
+        batch = self._batch
+        found = batch.logits(checked)
+        requests = batch.requests
+        for index, raw in enumerate(found):
+            if self._batch is not batch or batch.requests != requests:
+                # Somebody has asked for something else in between, and may have overwritten it.
+                yield from self.each_logits(checked[index:])
+                return
+            yield self._copy(raw)
 
     def recall(self, tokens: Sequence[int]) -> Any | None:
         """The same as `logits` where that is remembered by `logits_batch`; None where it needs the model."""

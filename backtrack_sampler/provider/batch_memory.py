@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchMemory", "Row", "SeparateMemories", "Work", "common_prefix"]
 
-REMEMBERED_BYTES = 256 << 20  # raw logits of all rows together
+REMEMBERED_BYTES = 64 << 20  # raw logits of all rows together
 _WORTH_SHARING = 16  # so many tokens must be spared for copying to be better than evaluating
 
 
@@ -36,11 +36,6 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     recent: dict[int, Any] = field(default_factory=dict)
     used: int = 0
-
-    def forget(self, length: int) -> None:
-        """It holds only its first `length` tokens now: note it."""
-        del self.tokens[length:]
-        self.recent = {n: raw for n, raw in self.recent.items() if n <= length}
 
     def knows(self, tokens: list[int]) -> bool:
         """Whether the logits after these tokens are remembered here."""
@@ -63,23 +58,27 @@ class BatchMemory(ABC):
     advance. Rows in use always have the lowest places, so that a backend may work on a slice.
 
     Memory: a row remembers the logits of its last `remember` positions, and all together at most
-    256 MB of them, though each at least its last. There are as many rows as streams were ever
+    64 MB of them, though each at least its last. There are as many rows as streams were ever
     asked for at once.
 
     Args:
         provider: counts forward passes and evaluated tokens.
         remember: logits to remember in each row.
+
+    Attributes:
+        requests: how often it was asked.
     """
 
     def __init__(self, provider: BaseProvider, remember: int) -> None:
         self._provider = provider
         self._remember = remember
         self._rows: list[Row] = []
+        self._spare: list[Any] = []  # arrays to write to again: fresh memory costs more than the copying
         self._last: list[Row] = []  # the rows of the last request, in its order
-        self._clock = 0
+        self.requests = 0
 
     def logits(self, sequences: list[list[int]]) -> list[Any]:
-        """Raw logits after each sequence; nobody may change them.
+        """Raw logits after each sequence; nobody may change them, and the next call may.
 
         Each step costs one forward pass for all rows that need one. Prompts that begin alike cost more,
         one after the other, but what they share is evaluated once.
@@ -113,19 +112,20 @@ class BatchMemory(ABC):
     def reset(self) -> None:
         """Forget everything."""
         self._rows = []
+        self._spare = []
         self._last = []
 
     # -- which row -------------------------------------------------------------------------
 
     def _assigned(self, sequences: list[list[int]]) -> list[Row]:
         """A row for each sequence: the one that holds most of it."""
-        self._clock += 1
+        self.requests += 1
         found: dict[int, Row] = {}
         # Nearly always the same streams are asked for in the same order, each a token further or back.
         for index, row in enumerate(self._last[: len(sequences)]):
             if common_prefix(sequences[index], row.tokens) >= len(sequences[index]) - 1:
                 found[index] = row
-                row.used = self._clock
+                row.used = self.requests
         if len(found) < len(sequences):
             self._assign_rest(sequences, found)
         return [found[index] for index in range(len(sequences))]
@@ -136,21 +136,21 @@ class BatchMemory(ABC):
             for index, tokens in enumerate(sequences)
             if index not in found
             for row in self._rows
-            if row.used != self._clock
+            if row.used != self.requests
         ]
         shared.sort(key=lambda each: each[0], reverse=True)  # the longest first
         for length, index, row in shared:
             worth = length >= _WORTH_SHARING or 2 * length >= len(sequences[index])
-            if worth and index not in found and row.used != self._clock:
+            if worth and index not in found and row.used != self.requests:
                 found[index] = row
-                row.used = self._clock
+                row.used = self.requests
         # The others take what is empty, or was not asked for longest.
-        free = [row for row in self._rows if row.used != self._clock]
+        free = [row for row in self._rows if row.used != self.requests]
         free.sort(key=lambda row: (bool(row.tokens), row.used, row.place))
         for index in range(len(sequences)):
             if index not in found:
                 found[index] = row = free.pop(0)
-                row.used = self._clock
+                row.used = self.requests
 
     def _move_together(self, rows: list[Row]) -> None:
         """Give the rows in use the lowest places."""
@@ -158,11 +158,11 @@ class BatchMemory(ABC):
         high = [row for row in rows if row.place >= count]
         if not high:
             return
-        free = [row for row in self._rows if row.place < count and row.used != self._clock]
+        free = [row for row in self._rows if row.place < count and row.used != self.requests]
         for row, other in zip(high, free, strict=True):
-            other.forget(0)
+            self._forget(other, 0)
             shared = self._share(row, other, len(row.tokens)) if row.tokens else 0
-            row.forget(shared)
+            self._forget(row, shared)
             row.place, other.place = other.place, row.place
 
     # -- evaluating ------------------------------------------------------------------------
@@ -197,7 +197,7 @@ class BatchMemory(ABC):
         if shared == len(tokens):
             shared -= 1  # their logits are not known: the last is evaluated again
         if shared < len(row.tokens):
-            row.forget(self._keep(row, shared) if shared else 0)
+            self._forget(row, self._keep(row, shared) if shared else 0)
         return len(row.tokens)
 
     def _borrow(self, row: Row, tokens: list[int], kept: int) -> int:
@@ -213,18 +213,29 @@ class BatchMemory(ABC):
         if donor is None:
             return kept
         shared = self._share(donor, row, most)
-        if shared:
-            row.tokens = tokens[:shared]
-            row.recent = {shared: donor.recent[shared]} if shared in donor.recent else {}
-        else:
-            row.forget(0)
+        known = donor.recent.get(shared)
+        self._forget(row, 0)
+        row.tokens = tokens[:shared]
+        if known is not None:
+            self._remember_logits(row, known)
         return shared
 
     def _remember_logits(self, row: Row, raw: Any) -> None:
-        row.recent[len(row.tokens)] = raw
+        """Keep a copy of the logits after what the row holds, and none that are too old."""
         most = max(1, min(self._remember, REMEMBERED_BYTES // (4 * len(raw) * len(self._rows))))
-        while len(row.recent) > most:  # the oldest was inserted first
-            del row.recent[next(iter(row.recent))]
+        while len(row.recent) >= most:  # the oldest was inserted first
+            self._spare.append(row.recent.pop(next(iter(row.recent))))
+        if self._spare:
+            row.recent[len(row.tokens)] = kept = self._spare.pop()
+            kept[:] = raw
+        else:
+            row.recent[len(row.tokens)] = self._provider._copy(raw)
+
+    def _forget(self, row: Row, length: int) -> None:
+        """A row holds only its first `length` tokens now: note it."""
+        del row.tokens[length:]
+        for longer in [n for n in row.recent if n > length]:
+            self._spare.append(row.recent.pop(longer))
 
     # -- for backends ----------------------------------------------------------------------
 
@@ -235,7 +246,7 @@ class BatchMemory(ABC):
         Whatever a row still holds after `start` is to be dropped.
 
         Returns:
-            For each, the logits after its last token: float32, shape (vocab,), an array of its own.
+            For each, the logits after its last token: float32, shape (vocab,), valid until the next call.
         """
 
     @abstractmethod

@@ -93,7 +93,7 @@ class LlamacppBatch(BatchMemory):
         if self._context is not None:
             for row in self._rows:
                 if row.tokens and not _move_state(api, self._context, context, row.place):
-                    row.forget(0)  # evaluated again
+                    self._forget(row, 0)  # evaluated again
         self._close()
         self._context, self._batch, self._free, self._tokens = context, batch, free, params.n_batch
         self._memory = api.llama_get_memory(context)
@@ -125,6 +125,7 @@ class LlamacppBatch(BatchMemory):
         ]
         found: dict[Row, Any] = {}
         for first in range(0, len(entries), self._tokens):
+            found = {row: logits.copy() for row, logits in found.items()}  # the engine's own, soon overwritten
             found |= self._decode(entries[first : first + self._tokens])
         return [found[each.row] for each in work]
 
@@ -141,14 +142,16 @@ class LlamacppBatch(BatchMemory):
             batch.seq_id[index][0] = row.place
             batch.logits[index] = last
         if code := self._api.llama_decode(self._context, batch):
-            raise ModelError(f"llama.cpp could not evaluate {len(entries)} tokens of {len(self._rows)} streams ({code})")
+            raise ModelError(
+                f"llama.cpp could not evaluate {len(entries)} tokens of {len(self._rows)} streams ({code})"
+            )
         self._provider.forward_passes += 1
         self._provider.evaluated_tokens += len(entries)
         rows = [row for _, _, row, last in entries if last]
         if not rows:
             return {}
         logits = np.ctypeslib.as_array(self._api.llama_get_logits(self._context), shape=(len(rows), self._size))
-        return {row: logits[index].copy() for index, row in enumerate(rows)}
+        return {row: logits[index] for index, row in enumerate(rows)}
 
 
 def _free(api: Any, context: Any, batch: Any) -> None:

