@@ -8,10 +8,12 @@ for text in sampler.stream_text("Once upon a time", max_new_tokens=100):
     print(text, end="", flush=True)
 """
 
+from .batch import Batch, BatchRow
 from .chat import ChatPipeline
 from .discovery import load_provider
 from .errors import (
     BacktrackError,
+    BatchError,
     ContextFullError,
     ExhaustedError,
     InputError,
@@ -45,6 +47,9 @@ __all__ = [
     "BacktrackSampler",
     "BaseProvider",
     "BaseStrategy",
+    "Batch",
+    "BatchError",
+    "BatchRow",
     "Candidates",
     "ChainStrategy",
     "ChatPipeline",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from .errors import BacktrackError, BatchError, ContextFullError, ExhaustedError, InputError, StrategyError
@@ -25,6 +26,7 @@ __all__ = ["Batch", "BatchListener", "BatchRow"]
 
 BatchListener = Callable[[int, Event], None]
 
+_REDRAW = 0.2  # seconds between two looks at the progress bar
 _FROM_MEMORY = 8  # draws from remembered logits that a row may make while the others wait for the model
 
 
@@ -51,6 +53,7 @@ class BatchRow:
         self.done = False
         self._provider = provider
         self._last_text = ""
+        self.made: Any = None  # its strategy, while it runs
         self._session: Session | None = None
         self._asked = 0  # length of the longest sequence that the model was asked for
 
@@ -63,9 +66,10 @@ class BatchRow:
 
     # -- for the batch ---------------------------------------------------------------------
 
-    def begin(self, strategy: BaseStrategy, on_event: BatchListener | None) -> None:
+    def begin(self, made: Any, on_event: BatchListener | None) -> None:
+        self.made = made
         self._session = Session(
-            strategy,
+            as_strategy(made),
             self.options,
             decode=self._provider.decode,
             prompt=self.prompt,
@@ -115,7 +119,7 @@ class BatchRow:
                 self._session.close()
             except BacktrackError as closing:
                 self.error = error or closing
-            self._session = None
+            self._session = self.made = None
         if isinstance(error, (ContextFullError, ExhaustedError)):
             error.text = self.text
 
@@ -147,10 +151,11 @@ class Batch(Iterator[tuple[int, int]]):
         self._provider = provider
         self._factory = strategy
         self._max_batch = max_batch
+        self._ended = Stats()  # of the rows that are over
         self._on_event = on_event
         self._active: list[BatchRow] = []
         # One is made now, so that what is wrong with it is said before the long work.
-        self._first = _made(strategy) if rows else None
+        self._made = [_made(strategy)] if rows else []
         self._chunks = self._run()
         self._tokens = self._each_token()
 
@@ -165,11 +170,15 @@ class Batch(Iterator[tuple[int, int]]):
     @property
     def stats(self) -> Stats:
         """What all rows have cost until now."""
-        total = Stats(forward_passes=self.forward_passes, evaluated_tokens=self.evaluated_tokens, seconds=self.seconds)
-        for row in self.rows:
-            total.emitted += row.stats.emitted
-            total.discarded += row.stats.discarded
-            total.rollbacks += row.stats.rollbacks
+        total = replace(
+            self._ended,
+            forward_passes=self.forward_passes,
+            evaluated_tokens=self.evaluated_tokens,
+            seconds=self.seconds,
+        )
+        for row in self._active:
+            if not row.done:
+                _add(total, row.stats)
         return total
 
     def results(self, progress: bool = False) -> Iterator[BatchRow]:
@@ -179,14 +188,17 @@ class Batch(Iterator[tuple[int, int]]):
             progress: show a bar on stderr, where tqdm is installed.
         """
         bar = _bar(len(self.rows)) if progress else None
+        shown = 0.0
         try:
             for row, _ in self._chunks:
-                if row.done:
-                    if bar is not None:
+                if bar is not None:
+                    bar.update(row.done)
+                    if time.monotonic() - shown > _REDRAW:
                         stats = self.stats
                         speed = stats.emitted / max(stats.seconds, 1e-9)
-                        bar.set_postfix_str(f"{speed:.0f} tokens/s, {stats.rollbacks} rollbacks", refresh=False)
-                        bar.update()
+                        bar.set_postfix_str(f"{speed:.0f} tokens/s, {stats.rollbacks} rollbacks")
+                        shown = time.monotonic()
+                if row.done:
                     yield row
         finally:
             self.close()
@@ -230,6 +242,8 @@ class Batch(Iterator[tuple[int, int]]):
                         if known is None:
                             break
                         new += row.step(known)
+                    if row.done:
+                        _add(self._ended, row.stats)
                     if new or row.done:
                         chunks.append((row, new))
                 self.forward_passes += self._provider.forward_passes - counted[0]
@@ -240,9 +254,10 @@ class Batch(Iterator[tuple[int, int]]):
             for row in self._active:
                 if not row.done:
                     row.end()
+                    _add(self._ended, row.stats)
             self._active = []
 
-    def _fill(self, waiting: Iterator[BatchRow]) -> Iterator[BatchRow]:
+    def _fill(self, waiting: Iterator[BatchRow]) -> list[BatchRow]:
         """Rows that have ended give up their places to the next ones; returns those that cannot begin."""
         places: list[BatchRow | None] = [None if row.done else row for row in self._active]
         places += [None] * (self._max_batch - len(places))
@@ -250,24 +265,23 @@ class Batch(Iterator[tuple[int, int]]):
         for place, occupied in enumerate(places):
             while occupied is None and (row := next(waiting, None)) is not None:
                 try:
-                    row.begin(self._strategy(), self._on_event)
-                    places[place] = occupied = row
+                    made = self._made.pop() if self._made else _made(self._factory)
+                    shared = any(other is not None and other.made is made for other in places)
+                    if not shared:
+                        row.begin(made, self._on_event)
+                        places[place] = occupied = row
                 except BacktrackError as error:
                     row.end(error)
                     failed.append(row)
+                    continue
+                if shared:  # no fault of this row's
+                    raise InputError("strategy gave the same object to two streams: make a new one in each call")
         self._active = [row for row in places if row is not None]
-        return iter(failed)
-
-    def _strategy(self) -> BaseStrategy:
-        strategy = self._first if self._first is not None else _made(self._factory)
-        self._first = None
-        if any(row._session is not None and row._session.strategy is strategy for row in self._active):
-            raise InputError("strategy gave the same object to two streams: make a new one in each call")
-        return strategy
+        return failed
 
 
-def _made(factory: Callable[[], Any] | None) -> BaseStrategy:
-    """A strategy for one row."""
+def _made(factory: Callable[[], Any] | None) -> Any:
+    """A strategy for one row, as its author wrote it."""
     if factory is None:
         return BaseStrategy()
     if not callable(factory):
@@ -276,11 +290,19 @@ def _made(factory: Callable[[], Any] | None) -> BaseStrategy:
             f"such as strategy=lambda: {type(factory).__name__}(...)"
         )
     try:
-        return as_strategy(factory())
+        made = factory()
+        as_strategy(made)  # raises where it is none
+        return made
     except BacktrackError:
         raise
     except Exception as error:
         raise StrategyError(f"strategy() raised {type(error).__name__}: {error}") from error
+
+
+def _add(total: Stats, stats: Stats) -> None:
+    total.emitted += stats.emitted
+    total.discarded += stats.discarded
+    total.rollbacks += stats.rollbacks
 
 
 def _bar(total: int) -> Any:

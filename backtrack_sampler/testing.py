@@ -15,6 +15,7 @@ from .errors import BacktrackError
 from .events import Event, Released, Rollback
 from .operators import BaseOperator, Step
 from .provider.base_provider import BaseProvider
+from .provider.batch_memory import BatchMemory, Row, Work
 from .sampler import BacktrackSampler
 from .strategy.base_strategy import BaseStrategy
 from .strategy.v3_adapter import as_strategy
@@ -57,7 +58,8 @@ class FakeProvider(BaseProvider):
         remember: see `BaseProvider`.
 
     Attributes:
-        asked: the (start, new tokens) of each evaluation.
+        asked: the (start, new tokens) of each evaluation; in a batch, of each row.
+        droppable: as given.
     """
 
     def __init__(
@@ -77,10 +79,11 @@ class FakeProvider(BaseProvider):
             eos = len(self.vocabulary) - 1 if self.vocabulary[-1] == b"" else -1
         self.eos_token_ids = frozenset([eos] if eos >= 0 else [])
         self.context_size = context_size
+        self.vocabulary_size = len(self.vocabulary)
         self.asked: list[tuple[int, list[int]]] = []
         self._logits = logits
         self._seed = seed
-        self._droppable = droppable
+        self.droppable = droppable
 
     def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
         """Greedy, longest piece first.
@@ -111,14 +114,56 @@ class FakeProvider(BaseProvider):
 
     def _evaluate(self, tokens: list[int], start: int) -> ListLogits:
         self.asked.append((start, list(tokens)))
-        sequence = self._evaluated[:start] + tokens
+        return self.answer(self._evaluated[:start] + tokens)
+
+    def _keep(self, length: int, tokens: list[int]) -> int:
+        return length if self.droppable else 0
+
+    def _new_batch(self) -> BatchMemory:
+        return _FakeBatch(self, self._remember)
+
+    def answer(self, sequence: list[int]) -> ListLogits:
+        """The logits after these tokens, from nothing but them."""
         if self._logits is not None:
             return ListLogits(self._logits(sequence))
         rng = random.Random(hash((self._seed, *sequence)))
         return ListLogits(rng.gauss(0, 2) for _ in self.vocabulary)
 
-    def _keep(self, length: int, tokens: list[int]) -> int:
-        return length if self._droppable else 0
+
+class _FakeBatch(BatchMemory):
+    """Rows that are lists. Answers come from what they hold, so that a wrong row gives a wrong answer."""
+
+    def __init__(self, provider: FakeProvider, remember: int) -> None:
+        super().__init__(provider, remember)
+        self._fake = provider
+        self._held: list[list[int]] = []
+
+    def _make_room(self, rows: int, length: int) -> None:
+        self._held += [[] for _ in range(rows - len(self._held))]
+
+    def _evaluate(self, work: list[Work]) -> list[ListLogits]:
+        self._fake.forward_passes += 1
+        found = []
+        for row, tokens, start in work:
+            self._fake.evaluated_tokens += len(tokens)
+            self._fake.asked.append((start, list(tokens)))
+            held = self._held[row.place]
+            held[start:] = tokens
+            found.append(self._fake.answer(held))
+        return found
+
+    def _keep(self, row: Row, length: int) -> int:
+        return length if self._fake.droppable else 0
+
+    def _share(self, source: Row, target: Row, length: int) -> int:
+        if not self._fake.droppable and length < len(self._held[source.place]):
+            return 0
+        self._held[target.place] = self._held[source.place][:length]
+        return length
+
+    def reset(self) -> None:
+        super().reset()
+        self._held = []
 
 
 def check_strategy(

@@ -9,7 +9,9 @@ The engine's own batch is `model.generate` on as many prompts (transformers), or
 `llama_decode` over as many sequences (llama.cpp), both greedy, without any strategy, prompts included.
 Then it is our turn, and so on; each figure is the median of the ratios of neighbours.
 
-Streamed is tokens that reached the reader per second; drawn counts those that were taken back too.
+Streamed is tokens that reached the reader per second; drawn counts those that were taken back too. In
+the engine is the share of our time that its forward passes take: it needs no neighbour, and so has none
+of the noise of two runs on a machine whose speed drifts.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,18 @@ from backtrack_sampler.discovery import embedded_model, load_provider
 
 SUBJECTS = "dragon cat dog king queen bird wizard boy girl tree robot ship knight witch mouse giant".split()  # noqa: SIM905
 # Besides a long list that a small model seldom hits: words that it uses all the time.
-COMMON = ["he was", "she was", "began to", "as the", "it was a", "a sense of", "in the world", "one day", "as she", "as he"]
+COMMON = [
+    "he was",
+    "she was",
+    "began to",
+    "as the",
+    "it was a",
+    "a sense of",
+    "in the world",
+    "one day",
+    "as she",
+    "as he",
+]
 
 
 class GoBack(BaseStrategy):
@@ -41,15 +55,19 @@ class GoBack(BaseStrategy):
 
     def reset(self) -> None:
         self._draws = self._offset
+        self._safe = 30 - self._offset  # what the next rollback leaves
 
     def on_next_token(self, tokens: list[int], probs: Any) -> None:
         self._draws += 1
 
     def backtrack(self, tokens: list[int]) -> int:
-        return 20 if self._draws % 50 == 0 and len(tokens) >= 20 else 0
+        return min(20, len(tokens)) if self._draws % 50 == 0 else 0
+
+    def on_rollback(self, tokens: list[int]) -> None:
+        self._safe = len(tokens) + 30
 
     def pending(self, tokens: list[int]) -> int:
-        return min(len(tokens), 70)
+        return max(0, len(tokens) - max(0, self._safe))
 
 
 # -- the engines' own batches ---------------------------------------------------------------
@@ -100,23 +118,60 @@ class BareLlamacpp:
         return [int(row.argmax()) for row in logits]
 
 
+@contextmanager
+def engine_time(provider: Any) -> Iterator[list[float]]:
+    """Seconds spent in each forward pass of the engine. (On a GPU only until it is under way.)"""
+    inside: list[float] = []
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            started = time.perf_counter()
+            result = function(*args, **kwargs)
+            inside.append(time.perf_counter() - started)
+            return result
+
+        return call
+
+    if hasattr(provider, "_model"):
+        owner, name = provider._model, "forward"
+    else:
+        import llama_cpp
+
+        owner, name = llama_cpp, "llama_decode"
+    function = getattr(owner, name)
+    setattr(owner, name, timed(function))
+    try:
+        yield inside
+    finally:
+        setattr(owner, name, function)
+
+
 # -- side by side ----------------------------------------------------------------------------
 
 
-def measure(provider: Any, bare: Callable[..., None], factory: Callable[[], Any] | None, prompts: list[list[int]], options: argparse.Namespace) -> dict[str, Any]:
+def measure(
+    provider: Any,
+    bare: Callable[..., None],
+    factory: Callable[[], Any] | None,
+    prompts: list[list[int]],
+    options: argparse.Namespace,
+) -> dict[str, Any]:
     """Both in turns; the ratios of neighbours, ours over the engine's."""
     streams, tokens = len(prompts), options.tokens
-    streamed, drawn, speeds, bares = [], [], [], []
+    streamed, drawn, speeds, bares, shares = [], [], [], [], []
     stats: Any = None
     for turn in range(options.repeats + 1):  # the first warms up
         started = time.perf_counter()
         bare(provider, prompts, tokens)
         own = streams * tokens / (time.perf_counter() - started)
         provider.reset()  # prompts are evaluated here as well
-        batch = BacktrackSampler(provider).generate_batch(prompts, factory, seeds=turn, max_batch=streams, max_new_tokens=tokens)
+        batch = BacktrackSampler(provider).generate_batch(
+            prompts, factory, seeds=turn, max_batch=streams, max_new_tokens=tokens
+        )
         started = time.perf_counter()
-        for _ in batch:
-            pass
+        with engine_time(provider) as inside:
+            for _ in batch:
+                pass
         seconds = time.perf_counter() - started
         stats = batch.stats
         if turn:
@@ -124,11 +179,12 @@ def measure(provider: Any, bare: Callable[..., None], factory: Callable[[], Any]
             drawn.append(stats.drawn / seconds / own)
             speeds.append(stats.drawn / seconds)
             bares.append(own)
+            shares.append(sum(inside) / seconds)
     return {
         "streams": streams, "streamed": statistics.median(streamed), "drawn": statistics.median(drawn),
         "drawn_per_second": statistics.median(speeds), "bare_per_second": statistics.median(bares),
         "rollbacks": stats.rollbacks, "discarded": stats.discarded,
-        "draws_per_forward": stats.drawn / stats.forward_passes,
+        "in_engine": statistics.median(shares), "draws_per_forward": stats.drawn / stats.forward_passes,
     }  # fmt: skip
 
 
@@ -161,8 +217,15 @@ def engine_rows(engine: str, slops: list[str], options: argparse.Namespace) -> l
     # Built once: every stream shares the compiled phrases.
     rows = []
     for streams in options.streams:
-        prompts = [provider.encode(f"Write a long story about a {SUBJECTS[i % 16]} who is afraid of heights.\n\n") for i in range(streams)]
-        bare = bare_transformers if engine == "transformers" else BareLlamacpp(provider, streams, 256 * -(-(options.tokens + 32) // 256))
+        prompts = [
+            provider.encode(f"Write a long story about a {SUBJECTS[i % 16]} who is afraid of heights.\n\n")
+            for i in range(streams)
+        ]
+        bare = (
+            bare_transformers
+            if engine == "transformers"
+            else BareLlamacpp(provider, streams, 256 * -(-(options.tokens + 32) // 256))
+        )
         offsets = iter(range(10**9))
         kinds: list[tuple[str, str, float | None, Callable[[], Any] | None]] = [
             ("no strategy", "streamed", None, None),
@@ -182,7 +245,7 @@ def show(row: dict[str, Any]) -> None:
     met = "" if bar is None else f">= {bar:.2f} {'met' if value >= bar else 'MISSED'}"
     print(
         f"| {row['engine']:12} | {row['streams']:7} | {row['what']:26} | {row['streamed']:8.3f} | {row['drawn']:6.3f} | "
-        f"{met:14} | {row['drawn_per_second']:8.1f} | {row['bare_per_second']:8.1f} | {row['draws_per_forward']:7.2f} | {row['rollbacks']:9} |",
+        f"{met:14} | {row['drawn_per_second']:8.1f} | {row['bare_per_second']:8.1f} | {row['in_engine']:6.3f} | {row['draws_per_forward']:7.2f} | {row['rollbacks']:9} |",
         flush=True,
     )
 
@@ -200,14 +263,22 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/batch.json"))
     options = parser.parse_args()
     slops = COMMON + (json.loads(options.slops.read_text()) if options.slops else [])
-    print("| engine       | streams | what                       | streamed | drawn  | bar            | drawn/s  | bare/s   | draws a | rollbacks |")
-    print("|              |         |                            | / bare   | / bare |                |          |          | forward |           |")
+    print(
+        "| engine       | streams | what                       | streamed | drawn  | bar            | drawn/s  | bare/s   | in the | draws a | rollbacks |"
+    )
+    print(
+        "|              |         |                            | / bare   | / bare |                |          |          | engine | forward |           |"
+    )
     rows = []
     for engine in options.engines:
         rows += engine_rows(engine, slops, options)
     for engine in options.engines:
         for what in dict.fromkeys(row["what"] for row in rows):
-            found = {row["streams"]: row["drawn_per_second"] for row in rows if (row["engine"], row["what"]) == (engine, what)}
+            found = {
+                row["streams"]: row["drawn_per_second"]
+                for row in rows
+                if (row["engine"], row["what"]) == (engine, what)
+            }
             least = min(found)
             others = ", ".join(f"{n} streams {speed / found[least]:.2f}" for n, speed in found.items() if n != least)
             print(f"{engine}, {what}: tokens/s over those of {least} stream: {others}")

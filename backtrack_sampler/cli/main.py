@@ -31,6 +31,7 @@ from ..terminal.guidance_screen import check_terminal
 from ..terminal.live_text import LiveText
 from ..trace import Trace
 from ..trace.files import check_path
+from .batch import Job, Model, read_prompts, write_rows
 from .chat import Chat
 from .strategy_spec import OperatorSpec, StrategySpec, parameters, parse_operator, parse_spec
 
@@ -41,11 +42,11 @@ SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, 2 for bad input, 130 for Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    """Run the command; returns the exit code: 0, 1 where rows have failed, 2 for bad input, 130 for Ctrl-C."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model writes what not every terminal can show
     try:
+        options = _parser().parse_args(arguments)
         return int(options.run(options))
     except BacktrackError as error:
         print("backtrack-sampler:", *str(error).split(), file=sys.stderr)
@@ -72,11 +73,11 @@ def _parser() -> argparse.ArgumentParser:
 
     generate = commands.add_parser(
         "generate",
-        help="write on from a prompt",
+        help="write on from a prompt, or from each prompt of a file",
         epilog=SPEC_HELP,
     )
     generate.set_defaults(run=_generate)
-    _add_model(generate)
+    _add_model(generate, prompts=True)
     _add_strategies(generate)
     generate.add_argument(
         "--show-rollbacks", action="store_true",
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write all that was drawn and taken back to FILE.html, a page, or to FILE.jsonl; repeatable",
     )  # fmt: skip
     _add_sampling(generate)
+    _add_prompts(generate)
 
     guide = commands.add_parser("guide", help="choose each token yourself, on a screen")
     guide.set_defaults(run=_guide)
@@ -118,8 +120,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("prompt", metavar="PROMPT", help="text to go on from; - reads it from stdin")
+def _add_model(parser: argparse.ArgumentParser, prompts: bool = False) -> None:
+    parser.add_argument(
+        "prompt", metavar="PROMPT", nargs="?" if prompts else None, help="text to go on from; - reads it from stdin"
+    )
     group = parser.add_argument_group("model")
     group.add_argument("--model", help=_MODEL_HELP)
     _add_engine(group)
@@ -162,10 +166,27 @@ def _add_sampling(parser: argparse.ArgumentParser, max_new_tokens: int = 256, te
     group.add_argument("--stats", action="store_true", help="say afterwards what it has cost (on stderr)")
 
 
+def _add_prompts(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "many prompts",
+        "in place of PROMPT; the rows of --out that are there already are kept, so that after an interruption "
+        "the same command goes on where it was",
+    )
+    group.add_argument(
+        "--prompts", metavar="FILE",
+        help='one prompt a line, or in FILE.jsonl an object with "prompt" a line; - reads lines from stdin',
+    )  # fmt: skip
+    group.add_argument("--out", metavar="FILE.jsonl", help="where to write an object for each text, as each ends")
+    group.add_argument("--max-batch", type=int, metavar="N", help="most texts at once (default 16)")
+    group.add_argument("--n", type=int, metavar="N", help="texts for each prompt (default 1)")
+
+
 # -- commands ------------------------------------------------------------------------------
 
 
 def _generate(options: argparse.Namespace) -> int:
+    if _has_prompts(options):
+        return _generate_rows(options)
     sampling, specs, prompt = _sampling(options), _specs(options), _prompt(options)
     trace_files = [check_path(file) for file in options.trace]
     provider = _provider(options)
@@ -182,6 +203,39 @@ def _generate(options: argparse.Namespace) -> int:
         if trace is not None and trace.events:
             _save(trace, trace_files)
     return 0
+
+
+def _generate_rows(options: argparse.Namespace) -> int:
+    sampling, specs = _sampling(options), _specs(options)
+    if any(spec.cls is HumanGuidanceStrategy for spec in specs):
+        raise InputError("human-guidance asks a person about one text: use it with a PROMPT, not with --prompts")
+    _check_system(options)
+    out = check_path(options.out, (".jsonl",))
+    job = Job(
+        prompts=read_prompts(options.prompts),
+        out=out,
+        n=1 if options.n is None else options.n,
+        seed=sampling.pop("seed"),
+        max_batch=16 if options.max_batch is None else options.max_batch,
+        sampling=sampling,
+        about={
+            "model": options.model or embedded_model().name,
+            "engine": options.engine,
+            "chat": options.chat,
+            "system": options.system,
+            "strategies": [{kind: text} for kind, text in options.strategies],
+        },
+    )
+
+    def load() -> Model:
+        provider = _provider(options)
+        return Model(
+            BacktrackSampler(provider),
+            encode=partial(_full_prompt, options, provider),
+            strategy=partial(_strategy, specs, provider),
+        )
+
+    return write_rows(job, load, partial(_report, options))
 
 
 def _guide(options: argparse.Namespace) -> int:
@@ -281,19 +335,48 @@ def _sampling(options: argparse.Namespace) -> dict[str, Any]:
     return sampling
 
 
+def _has_prompts(options: argparse.Namespace) -> bool:
+    """Whether --prompts is there, and all that goes with it, rather than PROMPT."""
+    if options.prompts is None:
+        if options.prompt is None:
+            raise InputError("one is required: PROMPT or --prompts FILE (see backtrack-sampler generate --help)")
+        for name, value in (("--out", options.out), ("--max-batch", options.max_batch), ("--n", options.n)):
+            if value is not None:
+                raise InputError(f"{name} needs --prompts FILE")
+        return False
+    if options.prompt is not None:
+        raise InputError("give a PROMPT or --prompts FILE, not both")
+    if options.out is None:
+        raise InputError("--prompts needs --out FILE.jsonl, to write to")
+    for name, given in (("--trace", options.trace), ("--show-rollbacks", options.show_rollbacks)):
+        if given:
+            raise InputError(f"{name} is for a PROMPT, not for --prompts")
+    for name, value in (("--max-batch", options.max_batch), ("--n", options.n)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, not {value}")
+    return True
+
+
 def _prompt(options: argparse.Namespace) -> str:
-    if options.system is not None and not options.chat:
-        raise InputError("--system needs --chat")
+    _check_system(options)
     try:
         # echo and most editors end the last line; that is not meant as part of the text.
         text: str = sys.stdin.read().removesuffix("\n") if options.prompt == "-" else options.prompt
-        for given in (text, options.system or ""):
-            given.encode()
+        text.encode()
     except UnicodeError as error:
         raise InputError("the prompt is not valid text in this terminal's encoding: use UTF-8") from error
     if not text.strip():
         raise InputError("the prompt is empty: give the model at least one word to go on from")
     return text
+
+
+def _check_system(options: argparse.Namespace) -> None:
+    if options.system is not None and not options.chat:
+        raise InputError("--system needs --chat")
+    try:
+        (options.system or "").encode()
+    except UnicodeError as error:
+        raise InputError("--system is not valid text in this terminal's encoding: use UTF-8") from error
 
 
 def _provider(options: argparse.Namespace) -> BaseProvider:
@@ -321,7 +404,12 @@ def _quiet() -> None:
 def _full_prompt(options: argparse.Namespace, provider: BaseProvider, prompt: str) -> list[int]:
     if options.chat:
         system = [{"role": "system", "content": options.system}] if options.system else []
-        prompt = provider.chat_prompt([*system, {"role": "user", "content": prompt}])
+        try:
+            prompt = provider.chat_prompt([*system, {"role": "user", "content": prompt}])
+        except BacktrackError:
+            raise
+        except Exception as error:  # a template is a program that came with the model
+            raise InputError(f"the model's chat template does not take this ({error})") from error
     # A template writes its beginning-of-text token out; plain text leaves it to the tokenizer.
     return provider.encode(prompt, add_special_tokens=not options.chat)
 

@@ -119,9 +119,10 @@ class TransformersBatch(BatchMemory):
         return length
 
     def _share(self, source: Row, target: Row, length: int) -> int:
-        for layer in self._layers:
-            if isinstance(layer, _RowsLayer):
-                layer.copy_row(source.place, target.place, length)
+        with torch.inference_mode():
+            for layer in self._layers:
+                if isinstance(layer, _RowsLayer):
+                    layer.copy_row(source.place, target.place, length)
         return length
 
     def _evaluate(self, work: list[Work]) -> list[torch.Tensor]:
