@@ -24,6 +24,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.test
 	$(VENV)/bin/python benchmarks/overhead.py
+	$(VENV)/bin/python benchmarks/batch.py
 
 clean:
 	rm -rf $(VENV)

@@ -67,6 +67,14 @@ def test_the_first_example() -> None:
 
 
 @pytest.mark.slow
+def test_the_batch_example() -> None:
+    """Four streams of two prompts; and `index` is what the text says it is."""
+    code = "from backtrack_sampler import *\nprovider = load_provider()\n" + block("generate_batch(")
+    out = run(ROOT, "-c", code + "print([len(row.tokens) for row in batch.rows], batch.rows[2].prompt == batch.rows[3].prompt)")
+    assert out.strip().endswith("[30, 30, 30, 30] True")
+
+
+@pytest.mark.slow
 def test_the_llamacpp_example(smollm_file: Path) -> None:
     """The example of 3.x for llama.cpp, with another model file and fewer tokens."""
     code = block("LlamaRAMCache").replace("Llama-3.2-1B-Instruct-Q4_K_M.gguf", str(smollm_file))
