@@ -313,8 +313,8 @@ def check_provider(provider: BaseProvider, text: str = "the quick brown fox", to
     """Check what every provider must keep to, on a real or a fake model.
 
     The same tokens give the same logits, whatever was asked before: after going back by 1, 5, 40 and
-    all but one, and after other texts; the logits are the caller's to change; going back inside
-    the window costs no evaluation; a prefix is evaluated once.
+    all but one, after other texts, and where one row of a batch goes back; the logits are the
+    caller's to change; going back inside the window costs no evaluation; a prefix is evaluated once.
 
     Args:
         provider: the model; it is reset.
@@ -349,11 +349,29 @@ def check_provider(provider: BaseProvider, text: str = "the quick brown fox", to
         assert provider.forward_passes == before, f"going back by {back} cost a forward pass"
     provider.logits(tokens[::-1])
     _same(one_by_one(45), fresh[45], tolerance, "coming back after another text")
+    _check_rows(provider, tokens, tolerance)
     try:
         provider.logits([])
     except BacktrackError:
         return
     raise AssertionError("logits([]) must raise InputError")
+
+
+def _check_rows(provider: BaseProvider, tokens: list[int], tolerance: float) -> None:
+    """One row of a batch goes back, and the others stay where they are."""
+    begun = [tokens[:10], tokens[5:25], tokens[20:28]]
+    lengths = (8, 3, 8)
+    grown = [
+        [_values(row) for row in provider.logits_batch([row + tokens[:count] for row in begun])]
+        for count in range(max(lengths) + 1)
+    ]
+    sequences = [row + tokens[:count] for row, count in zip(begun, lengths, strict=True)]
+    for _ in range(2):
+        found = provider.logits_batch(sequences)
+        for index, count in enumerate(lengths):
+            what = f"row {index} of a batch, in which row 1 went back,"
+            _same(_values(found[index]), grown[count][index], tolerance, what)
+            found[index][0] = math.inf  # the second time must not find it
 
 
 def _values(row: Any) -> list[float]:

@@ -133,7 +133,9 @@ def test_long_walks_with_few_tokens(kind: str) -> None:
             for _ in range(rng.randrange(4)):
                 index = rng.randrange(len(streams))
                 old = streams[index]
-                streams[index] = old[: rng.randint(1, len(old))] + [rng.randrange(2) for _ in range(rng.choice([0, 1, 18]))]
+                streams[index] = old[: rng.randint(1, len(old))] + [
+                    rng.randrange(2) for _ in range(rng.choice([0, 1, 18]))
+                ]
             if rng.random() < 0.1 and len(streams) < 9:
                 streams.append(rng.choice(streams)[:])
             check(provider, rng.sample(streams, rng.randint(1, len(streams))))
@@ -511,7 +513,12 @@ def test_a_request_that_fails_in_the_middle(number: int, error: type[BaseExcepti
     check(provider, [tokens[:-1] for tokens in old] + [shared + [1] * 21])
 
 
-BAD: dict[str, list[int]] = {"empty": [], "too long": words(1, 101), "negative": [1, 2, -1], "too high": [*words(1, 40), SIZE]}
+BAD: dict[str, list[int]] = {
+    "empty": [],
+    "too long": words(1, 101),
+    "negative": [1, 2, -1],
+    "too high": [*words(1, 40), SIZE],
+}
 
 
 @pytest.mark.parametrize("what", BAD)

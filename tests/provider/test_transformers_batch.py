@@ -21,8 +21,29 @@ from backtrack_sampler.provider.transformers_provider import TransformersProvide
 
 BATCHED = ["llama", "mistral-window-16", "gemma3-window-16"]
 
-_MLA = {"head_dim": None, "num_key_value_heads": 4, "q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "n_group": 1, "topk_group": 1, "first_k_dense_replace": 1}
-_LONG_ROPE = {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [4.0, 3.0, 2.0, 8.0], "rope_theta": 10000.0, "factor": 8.0, "original_max_position_embeddings": 128}
+_MLA = {
+    "head_dim": None,
+    "num_key_value_heads": 4,
+    "q_lora_rank": 16,
+    "kv_lora_rank": 16,
+    "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 8,
+    "v_head_dim": 8,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16,
+    "n_group": 1,
+    "topk_group": 1,
+    "first_k_dense_replace": 1,
+}
+_LONG_ROPE = {
+    "rope_type": "longrope",
+    "short_factor": [1.0] * 4,
+    "long_factor": [4.0, 3.0, 2.0, 8.0],
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "original_max_position_embeddings": 128,
+}
 # Positions, masks and heads of every kind: (config class, options, whether it is batched; None: either, if it is right).
 OTHERS: dict[str, tuple[str, dict[str, Any], bool | None]] = {
     "gpt2 (learned positions)": ("GPT2Config", {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 1024}, True),
@@ -49,7 +70,8 @@ OTHERS: dict[str, tuple[str, dict[str, Any], bool | None]] = {
 def other(name: str) -> transformers.PreTrainedModel:
     """A random float32 model of `OTHERS`."""
     config_class, options, _ = OTHERS[name]
-    config = getattr(transformers, config_class)(**{**_COMMON, **options})
+    common = {key: value for key, value in _COMMON.items() if config_class != "FalconConfig" or key != "head_dim"}
+    config = getattr(transformers, config_class)(**{**common, **options})
     torch.manual_seed(7)
     return transformers.AutoModelForCausalLM.from_config(config).float().eval()
 
@@ -78,8 +100,7 @@ def alone(model: Any, tokens: list[int]) -> torch.Tensor:
 def check(provider: TransformersProvider, sequences: list[list[int]], tolerance: float = 5e-5) -> None:
     """Each row is what the model says of that text alone."""
     for tokens, found in zip(sequences, quietly(provider, sequences), strict=True):
-        expected = alone(provider._model, tokens)
-        torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance, msg=lambda text: f"{len(tokens)} tokens: {text}")  # noqa: B023
+        torch.testing.assert_close(found, alone(provider._model, tokens), rtol=tolerance, atol=tolerance)
 
 
 def walk(provider: TransformersProvider, seed: int, steps: int, longest: int = 520) -> None:
@@ -141,6 +162,17 @@ def test_a_short_stream_beside_a_long_one(name: str) -> None:
     long, short = words(1, 420), words(2, 3)
     for step in range(3):
         check(provider, [long + words(3, step), short + words(4, step)])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_there_and_back_in_other_models(name: str) -> None:
+    """Over a length where something may change (windows, positions), token by token, back below it, and on again."""
+    provider = provider_of(other(name))
+    tokens, beside = words(1, 150), words(2, 20)
+    for length in (120, 127, 128, 129, 130, 131, 150):
+        check(provider, [tokens[:length], beside])
+    for length in (120, 125, 127, 128, 129, 140):
+        check(provider, [tokens[:length] + [5], beside])
 
 
 @pytest.mark.parametrize("name", [*ARCHITECTURES, *OTHERS])
@@ -209,19 +241,22 @@ def test_padding_is_never_nan(name: str, attention: str, dtype: torch.dtype) -> 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_a_stream_that_is_nan_poisons_no_other(attention: str) -> None:
-    """Half precision overflows on some texts: neither the rest of that row's stream nor the next one in it may suffer."""
+    """Half precision overflows on some texts: neither the others, nor it when it goes back, nor the next in its row may suffer."""
     model = copy.deepcopy(tiny("llama"))
     model.set_attn_implementation(attention)
     with torch.no_grad():
         model.get_input_embeddings().weight[96] = torch.nan
     provider = provider_of(model)
-    healthy, ill = [token % 90 + 3 for token in words(1, 100)], [token % 90 + 3 for token in words(2, 40)]
-    found = provider.logits_batch([healthy, ill + [96, 5, 6]])
+    healthy, ill = [[token % 90 + 3 for token in words(seed, 100)] for seed in (1, 2)]
+    for length in (40, 41, 42, 43):
+        found = provider.logits_batch([healthy, (ill[:40] + [96, 5, 6])[:length]])
     assert torch.isnan(found[1]).all()
-    check(provider, [healthy, ill])  # it takes that back
-    check(provider, [healthy + [5], ill + [5]])
-    provider.logits_batch([healthy + [5], ill + [5, 96, 5, 6]])
-    check(provider, [healthy + [5, 6], [7, 8, 9]])  # it has ended, and another takes its row
+    check(provider, [healthy + [5], ill[:30]])  # it takes that back, and more
+    check(provider, [healthy + [5, 6], ill[:30] + [7]])
+    for length in (31, 32, 33, 34):
+        provider.logits_batch([healthy, (ill[:30] + [7, 96, 5, 6])[:length]])
+    check(provider, [healthy + [5, 6, 7], [7, 8, 9]])  # it has ended, and another takes its row
+    check(provider, [healthy + [5, 6, 7, 8], [7, 8, 9, 10]])
 
 
 # -- what it costs -------------------------------------------------------------------------
