@@ -75,7 +75,9 @@ def in_order(make: Callable[[int], Any]) -> Callable[[], Any]:
     return lambda: make(next(numbers))
 
 
-def alone(provider: BaseProvider, prompts: list[Any], make: Callable[[int], Any], seeds: list[int], **options: Any) -> list[list[int]]:
+def alone(
+    provider: BaseProvider, prompts: list[Any], make: Callable[[int], Any], seeds: list[int], **options: Any
+) -> list[list[int]]:
     """The same streams, one after the other, each in a sampler of its own."""
     return [
         list(BacktrackSampler(provider, make(number)).generate(prompt, seed=seed, **options))
@@ -83,7 +85,9 @@ def alone(provider: BaseProvider, prompts: list[Any], make: Callable[[int], Any]
     ]
 
 
-def together(provider: BaseProvider, prompts: list[Any], make: Callable[[int], Any], seeds: list[int], **options: Any) -> list[list[int]]:
+def together(
+    provider: BaseProvider, prompts: list[Any], make: Callable[[int], Any], seeds: list[int], **options: Any
+) -> list[list[int]]:
     found: list[list[int]] = [[] for _ in prompts]
     for index, token in BacktrackSampler(provider).generate_batch(prompts, in_order(make), seeds=seeds, **options):
         found[index].append(token)
@@ -335,10 +339,14 @@ def test_a_strategy_that_raises_ends_its_own_stream(hook: str) -> None:
         return Fails(hook) if number in (1, 4) else BaseStrategy()
 
     prompts = ["a", "b", "c", "ab", "a b"]
-    good = alone(FakeProvider(ENDLESS, eos=-1), prompts, lambda _: BaseStrategy(), [9, 10, 11, 12, 13], max_new_tokens=12)
+    good = alone(
+        FakeProvider(ENDLESS, eos=-1), prompts, lambda _: BaseStrategy(), [9, 10, 11, 12, 13], max_new_tokens=12
+    )
     batch = BacktrackSampler(provider).generate_batch(prompts, in_order(make), seeds=9, max_batch=2, max_new_tokens=12)
     found: list[list[int]] = [[] for _ in prompts]
-    with pytest.raises(BatchError, match=rf"2 of 5 streams failed; the first, number 1: Fails\.{hook} raised") as caught:
+    with pytest.raises(
+        BatchError, match=rf"2 of 5 streams failed; the first, number 1: Fails\.{hook} raised"
+    ) as caught:
         for index, token in batch:
             found[index].append(token)
     assert set(caught.value.errors) == set(batch.errors) == {1, 4}
@@ -488,7 +496,9 @@ def test_an_abandoned_batch_leaves_nothing_behind() -> None:
     batch.close()
     assert [strategy.resets for strategy in made] == [2, 2]  # when they began, and now
     assert list(batch) == []
-    assert sampler.generate_texts(["a"], seeds=5, max_new_tokens=6) == [sampler.generate_text("a", seed=5, max_new_tokens=6)]
+    assert sampler.generate_texts(["a"], seeds=5, max_new_tokens=6) == [
+        sampler.generate_text("a", seed=5, max_new_tokens=6)
+    ]
 
 
 # -- progress -------------------------------------------------------------------------------------
@@ -535,7 +545,9 @@ def test_the_memory_of_64_rows_that_keep_going_back(monkeypatch: pytest.MonkeyPa
     provider = TransformersProvider(tiny("llama"), TinyTokenizer(), remember=64)
     provider.eos_token_ids = frozenset()
     sampler = BacktrackSampler(provider)
-    batch = sampler.generate_batch([[5 + n] for n in range(64)], KeepsGoingBack, max_batch=64, max_new_tokens=24, max_discarded=10**6)
+    batch = sampler.generate_batch(
+        [[5 + n] for n in range(64)], KeepsGoingBack, max_batch=64, max_new_tokens=24, max_discarded=10**6
+    )
     seen = 0
     for count, _ in enumerate(batch):
         if count % 32 == 0:

@@ -70,7 +70,11 @@ def test_the_first_example() -> None:
 def test_the_batch_example() -> None:
     """Four streams of two prompts; and `index` is what the text says it is."""
     code = "from backtrack_sampler import *\nprovider = load_provider()\n" + block("generate_batch(")
-    out = run(ROOT, "-c", code + "print([len(row.tokens) for row in batch.rows], batch.rows[2].prompt == batch.rows[3].prompt)")
+    out = run(
+        ROOT,
+        "-c",
+        code + "print([len(row.tokens) for row in batch.rows], batch.rows[2].prompt == batch.rows[3].prompt)",
+    )
     assert out.strip().endswith("[30, 30, 30, 30] True")
 
 

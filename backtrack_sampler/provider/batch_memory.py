@@ -74,6 +74,7 @@ class BatchMemory(ABC):
         self._remember = remember
         self._rows: list[Row] = []
         self._spare: list[Any] = []  # arrays to write to again: fresh memory costs more than the copying
+        self._size = 0  # of the vocabulary; known from the first logits on
         self._last: list[Row] = []  # the rows of the last request, in its order
         self.requests = 0
 
@@ -83,11 +84,12 @@ class BatchMemory(ABC):
         Each step costs one forward pass for all rows that need one. Prompts that begin alike cost more,
         one after the other, but what they share is evaluated once.
         """
+        for index, tokens in enumerate(sequences):
+            held = self._last[index].tokens if index < len(self._last) else []
+            self._provider.check_vocabulary(tokens[common_prefix(tokens, held) :])
         complete = False
         try:
-            count = max(len(sequences), len(self._rows))
-            self._make_room(count, max(map(len, sequences), default=0))
-            self._rows += map(Row, range(len(self._rows), count))
+            self._make_rows(max(len(sequences), len(self._rows)), max(map(len, sequences), default=0))
             rows = self._assigned(sequences)
             self._move_together(rows)
             waiting = [(row, tokens) for row, tokens in zip(rows, sequences, strict=True) if not row.knows(tokens)]
@@ -116,6 +118,14 @@ class BatchMemory(ABC):
         self._last = []
 
     # -- which row -------------------------------------------------------------------------
+
+    def _make_rows(self, count: int, length: int) -> None:
+        self._make_room(count, length)
+        if count > len(self._rows):
+            self._rows += map(Row, range(len(self._rows), count))
+            for row in self._rows:  # each may remember less now
+                self._trim(row, self._most())
+            self._spare = []
 
     def _assigned(self, sequences: list[list[int]]) -> list[Row]:
         """A row for each sequence: the one that holds most of it."""
@@ -184,8 +194,6 @@ class BatchMemory(ABC):
                 leaders.append((row, tokens))
             work.append(Work(row, tokens[kept:], kept))
         if work:
-            for each in work:
-                self._provider.check_vocabulary(each.tokens)
             for (row, new, _), raw in zip(work, self._evaluate(work), strict=True):
                 row.tokens += new
                 self._remember_logits(row, raw)
@@ -222,14 +230,21 @@ class BatchMemory(ABC):
 
     def _remember_logits(self, row: Row, raw: Any) -> None:
         """Keep a copy of the logits after what the row holds, and none that are too old."""
-        most = max(1, min(self._remember, REMEMBERED_BYTES // (4 * len(raw) * len(self._rows))))
-        while len(row.recent) >= most:  # the oldest was inserted first
-            self._spare.append(row.recent.pop(next(iter(row.recent))))
+        self._size = len(raw)
+        self._trim(row, self._most() - 1)
         if self._spare:
             row.recent[len(row.tokens)] = kept = self._spare.pop()
             kept[:] = raw
         else:
             row.recent[len(row.tokens)] = self._provider._copy(raw)
+
+    def _most(self) -> int:
+        """How many logits each row may remember."""
+        return max(1, min(self._remember, REMEMBERED_BYTES // (4 * max(1, self._size) * len(self._rows))))
+
+    def _trim(self, row: Row, most: int) -> None:
+        while len(row.recent) > most:  # the oldest was inserted first
+            self._spare.append(row.recent.pop(next(iter(row.recent))))
 
     def _forget(self, row: Row, length: int) -> None:
         """A row holds only its first `length` tokens now: note it."""

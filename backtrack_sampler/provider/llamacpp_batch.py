@@ -40,12 +40,12 @@ class LlamacppBatch(BatchMemory):
         super().__init__(provider, remember)
         self._api = provider._api
         self._llm = provider._llm  # keeps the model alive
-        self._size = provider._llm.n_vocab()
         self._window = provider._window
-        self._most = provider.context_size or provider._llm.n_ctx()
+        self._longest = provider.context_size or provider._llm.n_ctx()
         self._context: Any = None
         self._free: weakref.finalize[..., Any] | None = None
         self._places = self._cells = self._tokens = 0
+        self._copied: set[int] = set()  # sequences that will be copies when llama.cpp next evaluates
 
     def reset(self) -> None:
         super().reset()
@@ -67,11 +67,11 @@ class LlamacppBatch(BatchMemory):
             raise InputError(f"llama.cpp holds at most {most} streams at once, not {rows}: make max_batch smaller")
         self._places = max(rows, self._places)
         if length > self._cells:
-            self._cells = min(_round_up(max(length + _AHEAD, 2 * self._cells)), _round_up(self._most))
+            self._cells = min(_round_up(max(length + _AHEAD, 2 * self._cells)), _round_up(self._longest))
         self._renew()
 
     def _renew(self) -> None:
-        """A context of the present size, to which all rows move."""
+        """A context of the present size, to which all rows move; those that cannot are evaluated again."""
         api, llm = self._api, self._llm
         params = type(llm.context_params).from_buffer_copy(llm.context_params)
         params.n_seq_max = self._places
@@ -92,9 +92,13 @@ class LlamacppBatch(BatchMemory):
             api.llama_set_adapters_lora(context, adapters, 1, (ctypes.c_float * 1)(llm.lora_scale))
         if self._context is not None:
             for row in self._rows:
-                if row.tokens and not _move_state(api, self._context, context, row.place):
-                    self._forget(row, 0)  # evaluated again
+                # llama.cpp does not move attention between contexts of different numbers of sequences, and
+                # would say yes to one that it has not really copied yet, and move what was there before.
+                late = row.place in self._copied
+                if row.tokens and (late or not _move_state(api, self._context, context, row.place)):
+                    self._forget(row, 0)
         self._close()
+        self._copied = set()
         self._context, self._batch, self._free, self._tokens = context, batch, free, params.n_batch
         self._memory = api.llama_get_memory(context)
 
@@ -110,6 +114,7 @@ class LlamacppBatch(BatchMemory):
 
     def _share(self, source: Row, target: Row, length: int) -> int:
         self._api.llama_memory_seq_rm(self._memory, target.place, -1, -1)
+        self._copied.add(target.place)
         self._api.llama_memory_seq_cp(self._memory, source.place, target.place, -1, -1)
         whole = length == len(source.tokens)
         return length if whole else self._keep(target, length)
@@ -145,12 +150,15 @@ class LlamacppBatch(BatchMemory):
             raise ModelError(
                 f"llama.cpp could not evaluate {len(entries)} tokens of {len(self._rows)} streams ({code})"
             )
+        self._copied.clear()
         self._provider.forward_passes += 1
         self._provider.evaluated_tokens += len(entries)
         rows = [row for _, _, row, last in entries if last]
         if not rows:
             return {}
-        logits = np.ctypeslib.as_array(self._api.llama_get_logits(self._context), shape=(len(rows), self._size))
+        logits = np.ctypeslib.as_array(
+            self._api.llama_get_logits(self._context), shape=(len(rows), self._llm.n_vocab())
+        )
         return {row: logits[index] for index, row in enumerate(rows)}
 
 
