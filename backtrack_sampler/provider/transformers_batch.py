@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TransformersBatch", "batches_exactly"]
 
 _FORWARD_TOKENS = 4096  # prompts are evaluated together up to so many tokens, padding included
+_TRIAL_COLUMNS = 4096  # more than the windows that some models count for themselves
 _COLUMNS = 128  # the cache grows by at least so many
 
 
@@ -63,21 +64,29 @@ class _RowsLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not typ
         return self.keys[rows, :, : where.visible], self.values[rows, :, : where.visible]
 
     def _stored(self, store: torch.Tensor | None, new: torch.Tensor) -> torch.Tensor:
-        rows, columns = self._where.capacity
-        if store is None or store.shape[0] < rows or store.shape[2] < columns + 1:
-            # Zeros, because what is masked is still multiplied by nought, and not everything survives that.
-            larger = new.new_zeros((rows, new.shape[1], columns + 1, new.shape[3]))
-            if store is not None:
-                larger[: store.shape[0], :, : store.shape[2] - 1] = store[:, :, :-1]
-            store = larger
+        if store is None:
+            store = new.new_zeros((0, new.shape[1], 1, new.shape[3]))
             self.is_initialized = True
+        store = self._grown(store)
         store[self._where.rows, :, self._where.columns] = new.transpose(1, 2)
         return store
 
+    def _grown(self, store: torch.Tensor) -> torch.Tensor:
+        """With room for what the capacity says: zeros, because what is masked is still multiplied by nought."""
+        rows, columns = self._where.capacity
+        if store.shape[0] >= rows and store.shape[2] > columns:
+            return store
+        larger = store.new_zeros((rows, store.shape[1], columns + 1, store.shape[3]))
+        larger[: store.shape[0], :, : store.shape[2] - 1] = store[:, :, :-1]
+        return larger
+
     def copy_row(self, source: int, target: int, length: int) -> None:
+        """Let a row begin as another does, and clear the rest of it: not a number survives any mask."""
         if self.keys is not None and self.values is not None:
-            self.keys[target, :, :length] = self.keys[source, :, :length]
-            self.values[target, :, :length] = self.values[source, :, :length]
+            self.keys, self.values = self._grown(self.keys), self._grown(self.values)
+            for store in (self.keys, self.values):
+                store[target, :, :length] = store[source, :, :length]
+                store[target, :, length:] = 0
 
 
 class TransformersBatch(BatchMemory):
@@ -97,6 +106,7 @@ class TransformersBatch(BatchMemory):
         self._options = provider._options
         self._where = _Where()
         self._where.capacity = (0, 0)
+        self._least_visible = 0
         self._windows = _windows(provider._config) or {}
         layers = DynamicCache(config=provider._config).layers
         self._layers = [layer if type(layer) is DummyLayer else _RowsLayer(self._where) for layer in layers]
@@ -111,6 +121,7 @@ class TransformersBatch(BatchMemory):
 
     def _make_room(self, rows: int, length: int) -> None:
         columns = self._where.capacity[1]
+        length = max(length, self._least_visible)
         if length > columns:
             columns = max(length + _COLUMNS, min(2 * columns, length + 1024))
         self._where.capacity = (rows, columns)
@@ -128,6 +139,9 @@ class TransformersBatch(BatchMemory):
     def _evaluate(self, work: list[Work]) -> list[torch.Tensor]:
         found: dict[Row, torch.Tensor] = {}
         with torch.inference_mode():
+            for each in work:
+                if each.start == 0:
+                    self._share(each.row, each.row, 0)  # nothing is left of the stream before
             for group in _groups(work):
                 logits = self._forward(group)
                 found |= {each.row: logits[index] for index, each in enumerate(group)}
@@ -138,7 +152,7 @@ class TransformersBatch(BatchMemory):
     def _forward(self, group: list[Work]) -> torch.Tensor:
         """Evaluate tokens of several rows, padded on the left; returns logits, shape (rows, vocab)."""
         width = max(len(each.tokens) for each in group)
-        visible = max(each.start + len(each.tokens) for each in group)
+        visible = max(self._least_visible, *(each.start + len(each.tokens) for each in group))
         where = self._where
         trash = where.capacity[1]
         places = [each.row.place for each in group]
@@ -210,20 +224,32 @@ def _windows(config: Any) -> dict[str, int | None] | None:
     return kinds or None
 
 
+def _rope_types(settings: Any) -> set[str]:
+    """All that a config says of how its positions are scaled, wherever it says it."""
+    if not isinstance(settings, dict):
+        return set()
+    named = {str(value) for key, value in settings.items() if key in ("rope_type", "type")}
+    return named.union(*map(_rope_types, settings.values()))
+
+
 def batches_exactly(provider: TransformersProvider) -> bool:
     """Whether the model gives each row of a batch the logits that it gives the same text alone.
 
-    Its memory must consist of layers that are understood, and it must go by the positions and masks
-    that it is given (not all do: ALiBi counts for itself). That is tried, on a few tokens in rows of
-    different lengths, against evaluations of each text without any cache.
+    Its memory must consist of layers that are understood, its positions must not depend on how long
+    another text is, and it must go by the positions and masks that it is given. (Not all do: ALiBi and
+    GPT-Neo count for themselves.) That is tried, on a few tokens in rows of different lengths, beside as
+    many masked columns as there may ever be, against evaluations of each text without any cache.
     """
     needed = {"attention_mask", "position_ids", "past_key_values", "use_cache"}
     if not needed <= provider._accepted or _windows(provider._config) is None:
+        return False
+    if {"dynamic", "longrope"} & _rope_types(provider._config.to_dict()):  # the longest text decides for all
         return False
     model, size = provider._model, provider.vocabulary_size
     assert size is not None
     texts = [[(7 * i + 3 * row) % size for i in range(length)] for row, length in enumerate((9, 5, 7))]
     batch = TransformersBatch(provider, 1)
+    batch._least_visible = min(provider.context_size or _TRIAL_COLUMNS, _TRIAL_COLUMNS)
     forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
     try:
         batch.logits([text[:-2] for text in texts])

@@ -169,13 +169,14 @@ class TransformersProvider(BaseProvider):
 
         if self._batches is None:
             self._batches = batches_exactly(self)
+            if not self._batches:
+                warnings.warn(
+                    f"{type(self._model).__name__} cannot be batched exactly (recurrent layers, or positions of "
+                    "its own): the streams of a batch are evaluated one after the other",
+                    stacklevel=5,
+                )
         if self._batches:
             return TransformersBatch(self, self._remember)
-        warnings.warn(
-            f"{type(self._model).__name__} cannot be batched exactly (recurrent layers, or positions of its own): "
-            "the streams of a batch are evaluated one after the other",
-            stacklevel=3,
-        )
         return SeparateMemories(self, self._remember, self._fork)
 
     def _fork(self) -> TransformersProvider:

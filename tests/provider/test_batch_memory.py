@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from backtrack_sampler import InputError
 from backtrack_sampler.provider import batch_memory
 from backtrack_sampler.provider.base_provider import BaseProvider
-from backtrack_sampler.provider.batch_memory import common_prefix
+from backtrack_sampler.provider.batch_memory import BatchMemory, common_prefix
 from backtrack_sampler.testing import FakeProvider, ListLogits
 
 SIZE = 7  # of the fake vocabulary
@@ -42,6 +42,7 @@ class ThirdParty(BaseProvider):
         return "".join(map(str, tokens))
 
     def _evaluate(self, tokens: list[int], start: int) -> ListLogits:
+        assert tokens
         self.held[start:] = tokens
         return answer(self.held)
 
@@ -50,9 +51,19 @@ class ThirdParty(BaseProvider):
         return len(self.held)
 
 
+class NoCopies(FakeProvider):
+    """Rows that cannot be copied."""
+
+    def _new_batch(self) -> BatchMemory:
+        memory: Any = super()._new_batch()
+        memory._share = lambda source, target, length: 0
+        return memory
+
+
 MAKERS: dict[str, Callable[[int], Any]] = {
     "drops a suffix": lambda remember: FakeProvider(remember=remember),
     "drops nothing": lambda remember: FakeProvider(remember=remember, droppable=False),
+    "copies nothing": lambda remember: NoCopies(remember=remember),
     "third party": lambda remember: ThirdParty(remember),
     "third party that drops nothing": lambda remember: ThirdParty(remember, droppable=False),
 }
@@ -65,6 +76,7 @@ def answer(tokens: Sequence[int]) -> ListLogits:
 
 def check(provider: BaseProvider, sequences: list[list[int]]) -> None:
     assert provider.logits_batch(sequences) == [answer(tokens) for tokens in sequences]
+    assert all(new for _, new in getattr(provider, "asked", ()))  # engines do not like nothing at all
 
 
 def cost(provider: Any, sequences: list[list[int]]) -> list[tuple[int, list[int]]]:

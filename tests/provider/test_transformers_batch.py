@@ -128,7 +128,7 @@ def walk(provider: TransformersProvider, seed: int, steps: int, longest: int = 5
 # -- every kind of model -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", BATCHED)
 def test_random_walks_of_batched_models(name: str, seed: int) -> None:
     """Attention models share their forward passes, and each row is as exact as alone, far beyond every window."""
