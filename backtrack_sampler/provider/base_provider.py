@@ -257,6 +257,9 @@ class BaseProvider(ABC):
     def _copy(self, raw: Any) -> Any:
         return raw.copy()
 
+    def _overwrite(self, array: Any, raw: Any) -> None:
+        array[:] = raw
+
     def _notice_changes(self) -> None:
         """Called before every request: somebody else may have used the same memory."""
 

@@ -234,7 +234,7 @@ class BatchMemory(ABC):
         self._trim(row, self._most() - 1)
         if self._spare:
             row.recent[len(row.tokens)] = kept = self._spare.pop()
-            kept[:] = raw
+            self._provider._overwrite(kept, raw)
         else:
             row.recent[len(row.tokens)] = self._provider._copy(raw)
 

@@ -81,12 +81,18 @@ class _RowsLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not typ
         return larger
 
     def copy_row(self, source: int, target: int, length: int) -> None:
-        """Let a row begin as another does, and clear the rest of it: not a number survives any mask."""
+        """Let a row begin as another does, and hold nothing else."""
         if self.keys is not None and self.values is not None:
             self.keys, self.values = self._grown(self.keys), self._grown(self.values)
             for store in (self.keys, self.values):
                 store[target, :, :length] = store[source, :, :length]
                 store[target, :, length:] = 0
+
+    def clear_row(self, row: int, length: int) -> None:
+        """Keep only the beginning: where half precision has overflowed, not even what is masked may stay."""
+        for store in (self.keys, self.values):
+            if store is not None and store.shape[0] > row:
+                store[row, :, length:] = 0
 
 
 class TransformersBatch(BatchMemory):
@@ -110,6 +116,7 @@ class TransformersBatch(BatchMemory):
         self._windows = _windows(provider._config) or {}
         layers = DynamicCache(config=provider._config).layers
         self._layers = [layer if type(layer) is DummyLayer else _RowsLayer(self._where) for layer in layers]
+        self._own = [layer for layer in self._layers if isinstance(layer, _RowsLayer)]
         self._cache = Cache(layers=self._layers)
         self.device = provider._model.get_input_embeddings().weight.device
 
@@ -127,13 +134,15 @@ class TransformersBatch(BatchMemory):
         self._where.capacity = (rows, columns)
 
     def _keep(self, row: Row, length: int) -> int:
+        with torch.inference_mode():
+            for layer in self._own:
+                layer.clear_row(row.place, length)
         return length
 
     def _share(self, source: Row, target: Row, length: int) -> int:
         with torch.inference_mode():
-            for layer in self._layers:
-                if isinstance(layer, _RowsLayer):
-                    layer.copy_row(source.place, target.place, length)
+            for layer in self._own:
+                layer.copy_row(source.place, target.place, length)
         return length
 
     def _evaluate(self, work: list[Work]) -> list[torch.Tensor]:
@@ -141,7 +150,7 @@ class TransformersBatch(BatchMemory):
         with torch.inference_mode():
             for each in work:
                 if each.start == 0:
-                    self._share(each.row, each.row, 0)  # nothing is left of the stream before
+                    self._keep(each.row, 0)  # nothing is left of the stream before
             for group in _groups(work):
                 logits = self._forward(group)
                 found |= {each.row: logits[index] for index, each in enumerate(group)}

