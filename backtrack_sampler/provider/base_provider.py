@@ -117,7 +117,7 @@ class BaseProvider(ABC):
 
         The streams of the last call go on where they were, each back or forth as its tokens say. All
         that need the model share one forward pass, and what prompts have in common is evaluated once.
-        A stream that is not asked for gives up its row to the next that is new.
+        A stream that is not asked for may lose its row.
 
         Args:
             sequences: token ids of each stream, prompt and continuation.

@@ -156,7 +156,8 @@ class BatchMemory(ABC):
                 row.used = self.requests
         # The others take what is empty, or was not asked for longest.
         free = [row for row in self._rows if row.used != self.requests]
-        free.sort(key=lambda row: (bool(row.tokens), row.used, row.place))
+        # High places last: a row there has to move down, which costs what a lower one still holds.
+        free.sort(key=lambda row: (bool(row.tokens), row.place >= len(sequences), row.used))
         for index in range(len(sequences)):
             if index not in found:
                 found[index] = row = free.pop(0)

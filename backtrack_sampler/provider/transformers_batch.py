@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TransformersBatch", "batches_exactly"]
 
 _FORWARD_TOKENS = 4096  # prompts are evaluated together up to so many tokens, padding included
-_TRIAL_COLUMNS = 4096  # more than the windows that some models count for themselves
+_TRIAL_COLUMNS = 512  # more than the window that GPT-Neo counts for itself
 _COLUMNS = 128  # the cache grows by at least so many
 
 
@@ -246,8 +246,8 @@ def batches_exactly(provider: TransformersProvider) -> bool:
 
     Its memory must consist of layers that are understood, its positions must not depend on how long
     another text is, and it must go by the positions and masks that it is given. (Not all do: ALiBi and
-    GPT-Neo count for themselves.) That is tried, on a few tokens in rows of different lengths, beside as
-    many masked columns as there may ever be, against evaluations of each text without any cache.
+    GPT-Neo count for themselves.) That is tried, on a few tokens in rows of different lengths, beside many
+    masked columns, against evaluations of each text without any cache.
     """
     needed = {"attention_mask", "position_ids", "past_key_values", "use_cache"}
     if not needed <= provider._accepted or _windows(provider._config) is None:
@@ -267,6 +267,8 @@ def batches_exactly(provider: TransformersProvider) -> bool:
         with torch.inference_mode():
             ids = [torch.tensor([text], device=batch.device) for text in texts]
             alone = torch.stack([model(input_ids=each, use_cache=False).logits[0, -1].double() for each in ids])
+    except torch.OutOfMemoryError:
+        raise  # that says nothing of the model
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError):
         return False  # it cannot take what it was given
     finally:
