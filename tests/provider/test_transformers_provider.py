@@ -171,6 +171,9 @@ def test_placed_models_stay_where_they_are(mark: str) -> None:
         def to(self, *_: object) -> object:
             raise AssertionError("moved")
 
+        def get_input_embeddings(self) -> torch.nn.Module:
+            return tiny("llama").get_input_embeddings()
+
         def forward(self, input_ids: torch.Tensor, past_key_values: object = None) -> None: ...
 
     TransformersProvider(Placed(), TinyTokenizer(), torch.device("meta"))
