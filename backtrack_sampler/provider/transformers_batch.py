@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TransformersBatch", "batches_exactly"]
 
 _FORWARD_TOKENS = 4096  # prompts are evaluated together up to so many tokens, padding included
+_FEW = 3  # so many new tokens share the pass of the rows that have one
 _TRIAL_COLUMNS = 512  # more than the window that GPT-Neo counts for itself
 _COLUMNS = 128  # the cache grows by at least so many
 
@@ -202,11 +203,16 @@ class TransformersBatch(BatchMemory):
 
 
 def _groups(work: list[Work]) -> list[list[Work]]:
-    """What to evaluate together: rows with one new token; longer ones beside none that are under half as long."""
-    single = [each for each in work if len(each.tokens) == 1]
-    groups = [single] if single else []
+    """What to evaluate together: rows with a few new tokens; longer ones beside none that are under half as long.
+
+    A row that has gone back past what is remembered needs two tokens: in a pass of its own it would leave
+    a gap among the others, and their keys and values would have to be gathered.
+    """
+    ordered = sorted(work, key=lambda each: len(each.tokens))
+    few = [each for each in ordered if len(each.tokens) <= _FEW]
+    groups = [few] if few else []
     longest = 0
-    for each in sorted(work, key=lambda each: len(each.tokens), reverse=True)[: len(work) - len(single)]:
+    for each in reversed(ordered[len(few) :]):
         length = len(each.tokens)
         if 2 * length >= longest > 0 and longest * (len(groups[-1]) + 1) <= _FORWARD_TOKENS:
             groups[-1].append(each)
