@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import tempfile
@@ -12,11 +13,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..chat import ChatPipeline, Message, Turn, load_messages, save_messages
+from ..chat import ChatPipeline, Message, Turn, check_messages, load_messages, save_messages
+from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError
+from . import arguments
 from .chat_screen import ChatScreen, ShownAnswer
 
-__all__ = ["Chat"]
+__all__ = ["Chat", "add"]
 
 _HELP = """\
 /undo          takes back the last question and its answer
@@ -27,6 +30,41 @@ _HELP = """\
 /help          shows this
 /exit          leaves, as Ctrl-D does
 Ctrl-C stops an answer. A question that begins with / is written with //."""
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    parser = commands.add_parser("chat", help="talk with a model", epilog=arguments.SPEC_HELP)
+    parser.set_defaults(run=_chat)
+    parser.add_argument("model", metavar="MODEL", nargs="?", help=arguments.MODEL_HELP)
+    parser.add_argument("--system", help="system message")
+    parser.add_argument("--load", metavar="FILE", help="go on with a saved chat")
+    arguments.add_engine(parser.add_argument_group("model"))
+    arguments.add_strategies(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what is taken back")
+    arguments.add_sampling(parser, max_new_tokens=512, temperature=0.7)
+
+
+def _chat(options: argparse.Namespace) -> int:
+    sampling, specs = arguments.sampling_of(options), arguments.specs_of(options)
+    system = check_messages([{"role": "system", "content": options.system}] if options.system else [])
+    messages = load_messages(options.load) if options.load is not None else []
+    sampling["stop_sequences"] = sampling.pop("stop")
+    provider = arguments.provider_of(options)
+    pipeline = ChatPipeline(provider, options.system or None)
+    if system:  # given now, it takes the place of the one in the file
+        messages = [message for message in messages if message["role"] != "system"]
+    model = Path(options.model).resolve() if options.model else embedded_model()
+    names = [spec.cls.__name__ for spec in specs]
+    chat = Chat(
+        pipeline,
+        f"{model.name.removesuffix('.gguf')}, {' + '.join(names) or 'no strategy'}",
+        {"strategy": arguments.strategy_of(specs, provider), **sampling},
+        messages=messages,
+        file=options.load or "",
+        verbose=options.verbose,
+        report=lambda: arguments.report(options, pipeline.generator.stats),
+    )
+    return chat.run()
 
 
 class Chat:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, ModelError
 from .batch_memory import BatchMemory, Row, Work
+from .interrupts import interrupts_kept
 
 if TYPE_CHECKING:
     from .llamacpp_provider import LlamacppProvider
@@ -68,7 +69,8 @@ class LlamacppBatch(BatchMemory):
         self._places = max(rows, self._places)
         if length > self._cells:
             self._cells = min(_round_up(max(length + _AHEAD, 2 * self._cells)), _round_up(self._longest))
-        self._renew()
+        with interrupts_kept():
+            self._renew()
 
     def _renew(self) -> None:
         """A context of the present size, to which all rows move; those that cannot are evaluated again."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, MissingPackageError, ModelError
 from .base_provider import BaseProvider, least_missed
 from .batch_memory import BatchMemory
+from .interrupts import interrupts_kept
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,9 +114,9 @@ class LlamacppProvider(BaseProvider):
         path = _model_file(Path(model))
         try:
             if path is not None:
-                llm = api.Llama(model_path=str(path), n_ctx=n_ctx, **options)
+                llm = _loader(api)(model_path=str(path), n_ctx=n_ctx, **options)
             else:
-                llm = api.Llama.from_pretrained(str(model), filename or "*.gguf", n_ctx=n_ctx, **options)
+                llm = _loader(api).from_pretrained(str(model), filename or "*.gguf", n_ctx=n_ctx, **options)
         except (ValueError, RuntimeError, OSError, ImportError) as error:
             what = f"{path} is broken or not a GGUF model" if path else f"cannot load {model}"
             raise ModelError(f"{what} ({_one_line(error)})") from error
@@ -376,6 +377,17 @@ def _llama_cpp() -> Any:
             "llama-cpp-python is not installed: pip install 'backtrack_sampler[llamacpp]'"
         ) from error
     return llama_cpp
+
+
+def _loader(api: Any) -> Any:
+    """`Llama`, of which Ctrl-C works while it loads (but not while it downloads, where it works anyway)."""
+
+    class Loader(api.Llama):  # type: ignore[misc]  # known when it runs
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            with interrupts_kept():
+                super().__init__(*arguments, **options)
+
+    return Loader
 
 
 def _model_file(path: Path) -> Path | None:

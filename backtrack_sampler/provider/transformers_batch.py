@@ -255,7 +255,7 @@ def batches_exactly(provider: TransformersProvider) -> bool:
     GPT-Neo count for themselves.) That is tried, on a few tokens in rows of different lengths, beside many
     masked columns, against evaluations of each text without any cache.
     """
-    needed = {"attention_mask", "position_ids", "past_key_values", "use_cache"}
+    needed = {"attention_mask", "position_ids", "past_key_values"}
     if not needed <= provider._accepted or _windows(provider._config) is None:
         return False
     if {"dynamic", "longrope"} & _rope_types(provider._config.to_dict()):  # the longest text decides for all

@@ -63,6 +63,7 @@ class TransformersProvider(BaseProvider):
         names = ("past_key_values", "cache_params")
         self._cache_name = next((name for name in names if name in accepted), None)
         self._options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self._turns = _turning_lengths(self._config.to_dict())
         self._memory: RollbackCache | None = None
         self._batches: bool | None = None  # found out when it is first needed
         super().__init__(remember)
@@ -124,6 +125,8 @@ class TransformersProvider(BaseProvider):
     def _evaluate(self, tokens: list[int], start: int) -> torch.Tensor:
         if self._cache_name is None:  # no memory at all: the whole text every time
             return self._forward(self._evaluated[:start] + tokens, 0)
+        if any(0 < start <= turn < start + len(tokens) for turn in self._turns):
+            return self._from_the_start(tokens, start)
         if start and len(tokens) > 1 and self._memory is not None and self._memory.is_recurrent:
             # Some recurrent layers forget their state when several tokens follow it at once
             # (transformers 5.23: Mamba, Jamba). One at a time is right; so is all from the start,
@@ -133,10 +136,14 @@ class TransformersProvider(BaseProvider):
                     self._forward([token], start + offset)
                 self.forward_passes += len(tokens) - 1
                 return self._forward(tokens[-1:], start + len(tokens) - 1)
-            self._memory = None
-            self.evaluated_tokens += start
-            tokens, start = self._evaluated[:start] + tokens, 0
+            return self._from_the_start(tokens, start)
         return self._forward(tokens, start)
+
+    def _from_the_start(self, tokens: list[int], start: int) -> torch.Tensor:
+        """Evaluate the first `start` tokens once more as well: the memory of them is of no use."""
+        self._memory = None
+        self.evaluated_tokens += start
+        return self._forward(self._evaluated[:start] + tokens, 0)
 
     def _forward(self, tokens: list[int], start: int) -> torch.Tensor:
         torch = self._torch
@@ -159,6 +166,8 @@ class TransformersProvider(BaseProvider):
     def _keep(self, length: int, tokens: list[int]) -> int:
         if self._cache_name is None:
             return length
+        if any(len(tokens) <= turn < len(self._evaluated) for turn in self._turns):
+            length = 0
         kept = self._memory.shorten(length) if length and self._memory is not None else 0
         if kept == 0:
             self._memory = None
@@ -212,6 +221,20 @@ def _is_placed(model: PreTrainedModel) -> bool:
     if str(getattr(model, "quantization_method", "")).lower().endswith("gguf"):
         quantised = False
     return bool(quantised or getattr(model, "hf_device_map", None))
+
+
+def _turning_lengths(settings: Any) -> set[int]:
+    """Lengths of a text beyond which all its positions are encoded in another way (longrope, Phi-3).
+
+    Keys of both kinds in one memory would give logits that the text alone does not have.
+    """
+    if not isinstance(settings, dict):
+        return set()
+    found = set().union(*map(_turning_lengths, settings.values()))
+    length = settings.get("original_max_position_embeddings")
+    if "longrope" in (settings.get("rope_type"), settings.get("type")) and isinstance(length, int):
+        found.add(length)
+    return found
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -21,7 +21,6 @@ import pytest
 from emulator import FAIR, Program
 
 from backtrack_sampler import BacktrackSampler
-from backtrack_sampler.cli import main as cli
 from backtrack_sampler.cli.main import main
 from backtrack_sampler.testing import FakeProvider
 
@@ -57,7 +56,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeModel:
         model.loaded += 1
         return model
 
-    monkeypatch.setattr(cli, "load_provider", load_provider)
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", load_provider)
     monkeypatch.chdir(tmp_path)
     return model
 
@@ -592,7 +591,7 @@ def test_a_row_that_is_there_twice(refused: Callable[..., str], finished: bytes)
 
 SLOW = """
 import os, sys, time, warnings
-from backtrack_sampler.cli import main as cli
+from backtrack_sampler.cli import arguments, main
 from backtrack_sampler.testing import FakeProvider
 
 class Slow(FakeProvider):
@@ -606,8 +605,8 @@ class Slow(FakeProvider):
         warnings.warn("this model is slow", stacklevel=2)
         return super()._new_batch()
 
-cli.load_provider = lambda *_, **__: Slow()
-sys.exit(cli.main(["generate", "--prompts", "p.txt", "--out", "out.jsonl", "--n", "3", *sys.argv[1:]]))
+arguments.load_provider = lambda *_, **__: Slow()
+sys.exit(main.main(["generate", "--prompts", "p.txt", "--out", "out.jsonl", "--n", "3", *sys.argv[1:]]))
 """
 MANY = ["--seed", "7", "--max-new-tokens", "30", "--max-batch", "5"]
 

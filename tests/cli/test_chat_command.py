@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import pytest
 from emulator import FAIR, Program
 
-from backtrack_sampler.cli import main as cli
 from backtrack_sampler.cli.main import main
 from backtrack_sampler.testing import FakeProvider
 
@@ -70,7 +69,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeChat:
     """A chat model of a few letters in place of the embedded one."""
     provider = FakeChat()
-    monkeypatch.setattr(cli, "load_provider", lambda *_, **__: provider)
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", lambda *_, **__: provider)
     return provider
 
 
@@ -313,7 +312,7 @@ def test_bad_input_is_found_before_the_model_is_loaded(
     def load_provider(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was loaded before everything was checked")
 
-    monkeypatch.setattr(cli, "load_provider", load_provider)
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", load_provider)
     try:
         code = main(["chat", *arguments])
     except SystemExit as error:  # argparse
@@ -327,7 +326,7 @@ def test_bad_input_is_found_before_the_model_is_loaded(
 def test_models_that_cannot_chat(monkeypatch: pytest.MonkeyPatch, chat: Callable[..., Done], tmp_path: Path) -> None:
     """A model without a chat template is refused before the first question, a missing one too."""
     assert "no model file" in chat("a\n", str(tmp_path / "missing.gguf")).errors[0]
-    monkeypatch.setattr(cli, "load_provider", lambda *_, **__: FakeProvider())
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", lambda *_, **__: FakeProvider())
     done = chat("a\n")
     assert (done.code, done.out, len(done.errors)) == (2, "", 1)
     assert "chat template" in done.errors[0]
@@ -346,7 +345,7 @@ def test_an_unexpected_error_does_not_lose_the_chat(
     """Before such an error ends the chat in one line, it is saved to a file that can be loaded."""
     first = chat("a\n").answers[0]
     loaded = FakeChat()
-    monkeypatch.setattr(cli, "load_provider", lambda *_, **__: loaded)
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", lambda *_, **__: loaded)
 
     def breaks(text: str, add_special_tokens: bool = False) -> list[int]:
         if "d" in text:
@@ -365,7 +364,7 @@ def test_an_unexpected_error_does_not_lose_the_chat(
         {"role": "system", "content": "c"}, user("a"), assistant(done.answers[0]), user("d"),
     ]  # fmt: skip
     assert done.answers[0] != "" != first
-    monkeypatch.setattr(cli, "load_provider", lambda *_, **__: fake)
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", lambda *_, **__: fake)
     assert len(chat("/retry\n", "--load", file.name).answers) == 1
 
 

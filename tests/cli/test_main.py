@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from emulator import FAIR, Program
 
-from backtrack_sampler.cli import main as cli
 from backtrack_sampler.cli.main import main
 from backtrack_sampler.testing import FakeProvider
 
@@ -205,7 +204,7 @@ def no_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     def load_provider(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was loaded before everything was checked")
 
-    monkeypatch.setattr(cli, "load_provider", load_provider)
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", load_provider)
 
 
 @pytest.fixture
@@ -339,7 +338,7 @@ def test_option_of_the_other_engine(refused: Callable[..., str], tmp_path: Path)
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
     """A model of a few words in place of the embedded one."""
     provider = FakeProvider(["x", " a", " b\u2603", ""], lambda tokens: [-math.inf, 2, 2, -math.inf])
-    monkeypatch.setattr(cli, "load_provider", lambda *_, **__: provider)
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", lambda *_, **__: provider)
     return provider
 
 

@@ -12,6 +12,7 @@ import llama_cpp
 import numpy as np
 import pytest
 import tiny_gguf
+from stream_walks import random_tokens, walk
 
 from backtrack_sampler import InputError, ModelError
 from backtrack_sampler.provider import llamacpp_batch
@@ -39,8 +40,7 @@ def make(files: dict[str, Path]) -> Make:
 
 
 def words(seed: int, count: int) -> list[int]:
-    rng = random.Random(seed)
-    return [rng.randrange(3, tiny_gguf.VOCABULARY) for _ in range(count)]
+    return random_tokens(seed, count, tiny_gguf.VOCABULARY)
 
 
 class Checker:
@@ -71,23 +71,9 @@ def test_random_walks(kind: str, make: Make) -> None:
     """Streams that grow, go back by up to 400, end, begin, share beginnings and change places are each as alone."""
     checker = Checker(make, kind)
     checker.provider._remember = 3
-    rng = random.Random(1)
-    streams = [words(rng.random(), length) for length in (450, 60, 20, 5)]
-    checker.check(streams[:2])  # the others come later: the memory grows
-    for _ in range(40):
-        for index, tokens in enumerate(streams):
-            chance = rng.random()
-            if chance < 0.25:
-                tokens = tokens[: max(1, len(tokens) - rng.choice([1, 5, 18, 40, 400]))]
-            elif chance < 0.33:
-                tokens = words(rng.random(), rng.choice([1, 9, 60, 300]))
-            elif chance < 0.43:
-                tokens = rng.choice(streams)[: rng.choice([20, 50, 600])]
-            streams[index] = (tokens + words(rng.random(), rng.choice([0, 1, 1, 1, 1, 3, 20])))[:900]
-        asked = streams if rng.random() < 0.7 else rng.sample(streams, rng.randint(1, len(streams)))
-        checker.check(asked)
-        if rng.random() < 0.2:
-            single = rng.choice(streams)
+    for streams, single in walk(1, 40, tiny_gguf.VOCABULARY, longest=900, singles=0.2):
+        checker.check(streams)
+        if single is not None:
             np.testing.assert_allclose(checker.provider.logits(single), checker.alone(single), rtol=1e-2, atol=1e-2)
     assert checker.provider.batched
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from stream_walks import random_tokens, walk
 from tiny_models import _COMMON, ARCHITECTURES, VOCABULARY, TinyTokenizer, tiny
 
 from backtrack_sampler import InputError
@@ -61,6 +62,8 @@ OTHERS: dict[str, tuple[str, dict[str, Any], bool | None]] = {
     "gpt-oss-window-16 (sinks)": ("GptOssConfig", {"sliding_window": 16, "num_local_experts": 4, "num_experts_per_tok": 2}, True),
     "deepseek-v3 (latent attention)": ("DeepseekV3Config", _MLA, None),
     "llama4 (chunks)": ("Llama4TextConfig", {"intermediate_size_mlp": 48, "num_local_experts": 4, "num_experts_per_tok": 1, "attention_chunk_size": 16}, False),
+    "granite-moe (use_cache among **kwargs)": ("GraniteMoeConfig", {"num_local_experts": 4, "num_experts_per_tok": 2}, True),
+    "glm-moe-dsa (sparse attention with an indexer)": ("GlmMoeDsaConfig", {**_MLA, "index_n_heads": 2, "index_head_dim": 16, "index_topk": 32, "mlp_layer_types": ["dense", "sparse", "sparse"]}, None),
     "llama (yarn)": ("LlamaConfig", {"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 10000.0, "original_max_position_embeddings": 128}}, None),
     "phi3 (other positions from 128 tokens on)": ("Phi3Config", {"original_max_position_embeddings": 128, "rope_parameters": _LONG_ROPE}, None),
 }  # fmt: skip
@@ -77,8 +80,7 @@ def other(name: str) -> transformers.PreTrainedModel:
 
 
 def words(seed: int, count: int) -> list[int]:
-    rng = random.Random(seed)
-    return [rng.randrange(3, VOCABULARY) for _ in range(count)]
+    return random_tokens(seed, count, VOCABULARY)
 
 
 def provider_of(model: Any, **options: Any) -> TransformersProvider:
@@ -103,25 +105,10 @@ def check(provider: TransformersProvider, sequences: list[list[int]]) -> None:
         torch.testing.assert_close(found, alone(provider._model, tokens), rtol=1e-4, atol=1e-4)
 
 
-def walk(provider: TransformersProvider, seed: int, steps: int, longest: int = 520) -> None:
-    """Streams that grow, go back by up to 400, end, begin, share beginnings and change places."""
-    rng = random.Random(seed)
-    streams = [words(rng.random(), length) for length in (450, 60, 20, 5)]
-    check(provider, streams[:2])  # the others come later: the memory grows
-    for _ in range(steps):
-        for index, tokens in enumerate(streams):
-            chance = rng.random()
-            if chance < 0.25:
-                tokens = tokens[: max(1, len(tokens) - rng.choice([1, 5, 18, 40, 400]))]
-            elif chance < 0.33:
-                tokens = words(rng.random(), rng.choice([1, 9, 60, 300]))
-            elif chance < 0.43:
-                tokens = rng.choice(streams)[: rng.choice([20, 50, 600])]
-            streams[index] = (tokens + words(rng.random(), rng.choice([0, 1, 1, 1, 1, 3, 20])))[:longest]
-        asked = streams if rng.random() < 0.7 else rng.sample(streams, rng.randint(1, len(streams)))
-        check(provider, asked)
-        if rng.random() < 0.3:
-            single = rng.choice(streams)
+def check_walk(provider: TransformersProvider, seed: int, steps: int, longest: int = 520) -> None:
+    for streams, single in walk(seed, steps, VOCABULARY, longest, singles=0.3):
+        check(provider, streams)
+        if single is not None:
             torch.testing.assert_close(provider.logits(single), alone(provider._model, single), rtol=1e-4, atol=1e-4)
 
 
@@ -133,7 +120,7 @@ def walk(provider: TransformersProvider, seed: int, steps: int, longest: int = 5
 def test_random_walks_of_batched_models(name: str, seed: int) -> None:
     """Attention models share their forward passes, and each row is as exact as alone, far beyond every window."""
     provider = provider_of(tiny(name), remember=[64, 2, 1][seed - 1])
-    walk(provider, seed, 20)
+    check_walk(provider, seed, 20)
     assert provider.batched
 
 
@@ -142,7 +129,7 @@ def test_random_walks_of_batched_models(name: str, seed: int) -> None:
 def test_random_walks_of_models_that_cannot_be_batched(name: str) -> None:
     """Recurrent and hybrid models are evaluated row by row, with a memory each, and are right."""
     provider = provider_of(tiny(name))
-    walk(provider, 4, 8, longest=460)
+    check_walk(provider, 4, 8, longest=460)
     assert not provider.batched
 
 
@@ -150,7 +137,7 @@ def test_random_walks_of_models_that_cannot_be_batched(name: str) -> None:
 def test_random_walks_of_other_models(name: str) -> None:
     """Whatever a model does with positions and masks: it is batched and right, or not batched and right."""
     provider = provider_of(other(name))
-    walk(provider, 5, 8)
+    check_walk(provider, 5, 8)
     expected = OTHERS[name][2]
     assert expected is None or provider.batched is expected
 
@@ -164,8 +151,7 @@ def test_a_short_stream_beside_a_long_one(name: str) -> None:
         check(provider, [long + words(3, step), short + words(4, step)])
 
 
-# Phi-3 changes its positions at 128 tokens, and its own cache keeps the old ones: there no cache is like a fresh run.
-@pytest.mark.parametrize("name", [name for name in OTHERS if not name.startswith("phi3")])
+@pytest.mark.parametrize("name", OTHERS)
 def test_there_and_back_in_other_models(name: str) -> None:
     """Over a length where something may change (windows, positions), token by token, back below it, and on again."""
     provider = provider_of(other(name))
@@ -206,7 +192,7 @@ def test_eager_attention(name: str) -> None:
     model = copy.deepcopy(tiny(name))
     model.set_attn_implementation("eager")
     provider = provider_of(model)
-    walk(provider, 6, 6)
+    check_walk(provider, 6, 6)
     assert provider.batched
 
 

@@ -13,7 +13,6 @@ import pytest
 from emulator import Program
 
 from backtrack_sampler import InputError, Trace
-from backtrack_sampler.cli import main as cli
 from backtrack_sampler.cli.main import main
 from backtrack_sampler.testing import FakeProvider
 
@@ -24,7 +23,7 @@ STRATEGY = ["--strategy", 'antislop:slops=["b"]']
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
     """A model of a few words in place of the embedded one."""
     provider = FakeProvider(["x", " a", " b", ""], lambda tokens: [-math.inf, 2, 2, -math.inf])
-    monkeypatch.setattr(cli, "load_provider", lambda *_, **__: provider)
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", lambda *_, **__: provider)
     return provider
 
 
@@ -115,7 +114,7 @@ def refused(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     def load_provider(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was loaded before everything was checked")
 
-    monkeypatch.setattr(cli, "load_provider", load_provider)
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", load_provider)
 
     def run(*arguments: str) -> str:
         assert main(arguments) == 2

@@ -1,0 +1,169 @@
+"""What several commands ask for on their command lines, and what they make of it. Standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from ..discovery import load_provider
+from ..errors import BacktrackError, InputError
+from ..options import SessionOptions
+from ..provider.base_provider import BaseProvider
+from ..stats import Stats
+from ..strategy.base_strategy import BaseStrategy
+from ..strategy.chain_strategy import ChainStrategy
+from .strategy_spec import OperatorSpec, StrategySpec, parse_operator, parse_spec
+
+MODEL_HELP = "a .gguf file, a folder or a hub name (default: the embedded SmolLM2)"
+SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE."
+
+# -- what is asked for ---------------------------------------------------------------------
+
+
+def add_prompt(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    parser.add_argument(
+        "prompt", metavar="PROMPT", nargs=None if required else "?", help="text to go on from; - reads it from stdin"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", help=MODEL_HELP)
+    add_engine(group)
+    group.add_argument("--chat", action="store_true", help="apply the model's chat template")
+    group.add_argument("--system", help="system message, with --chat")
+
+
+def add_engine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--engine", help="llamacpp or transformers (default: what fits the model)")
+    group.add_argument("--context", type=int, help="context size in tokens (llama.cpp)")
+    group.add_argument("--device", help="where to run (transformers), for example cuda")
+
+
+def add_strategies(parser: argparse.ArgumentParser) -> None:
+    for kind, hint in (("strategy", "NAME[:key=value,...] or FILE.py:Class[:key=value,...]"), ("operator", "the same")):
+        parser.add_argument(
+            f"--{kind}", action="append", default=[], dest="strategies", metavar="SPEC",
+            type=partial(_of_kind, kind), help=f"{hint}; both may be repeated, and are chained in order",
+        )  # fmt: skip
+
+
+def _of_kind(kind: str, text: str) -> tuple[str, str]:
+    return kind, text
+
+
+def add_sampling(parser: argparse.ArgumentParser, max_new_tokens: int = 256, temperature: float = 1.0) -> None:
+    group = parser.add_argument_group("sampling")
+    group.add_argument("--max-new-tokens", type=int, default=max_new_tokens, help="default %(default)s")
+    group.add_argument("--max-length", type=int, help="of prompt and continuation together")
+    group.add_argument("--temperature", type=float, default=temperature, help="0 is greedy (default %(default)g)")
+    group.add_argument("--top-k", type=int, default=50, help="0 for no limit (default 50)")
+    group.add_argument("--top-p", type=float)
+    group.add_argument("--min-p", type=float)
+    group.add_argument("--stop", action="append", default=[], help="end before this text; repeatable")
+    group.add_argument("--seed", type=int, help="same seed, same text")
+    group.add_argument(
+        "--on-exhausted", default="stop", choices=["stop", "accept", "raise"],
+        help="when the strategies allow nothing more (default: stop)",
+    )  # fmt: skip
+    group.add_argument("--stats", action="store_true", help="say afterwards what it has cost (on stderr)")
+
+
+# -- what is made of it --------------------------------------------------------------------
+# Each raises InputError where it cannot be used. What needs no model comes before what does.
+
+
+def sampling_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What `BacktrackSampler.stream` takes by name."""
+    names = ("max_new_tokens", "max_length", "temperature", "top_k", "top_p", "min_p", "stop", "seed", "on_exhausted")
+    sampling = {name: getattr(options, name) for name in names}
+    if options.max_length is not None and options.max_length < 1:
+        raise InputError(f"max_length must be at least 1, not {options.max_length}")
+    SessionOptions(**{k: v for k, v in sampling.items() if k != "max_length"})  # raises now, not after loading
+    return sampling
+
+
+def prompt_of(options: argparse.Namespace) -> str:
+    check_system(options)
+    try:
+        # echo and most editors end the last line; that is not meant as part of the text.
+        text: str = sys.stdin.read().removesuffix("\n") if options.prompt == "-" else options.prompt
+        text.encode()
+    except UnicodeError as error:
+        raise InputError("the prompt is not valid text in this terminal's encoding: use UTF-8") from error
+    if not text.strip():
+        raise InputError("the prompt is empty: give the model at least one word to go on from")
+    return text
+
+
+def check_system(options: argparse.Namespace) -> None:
+    if options.system is not None and not options.chat:
+        raise InputError("--system needs --chat")
+    try:
+        (options.system or "").encode()
+    except UnicodeError as error:
+        raise InputError("--system is not valid text in this terminal's encoding: use UTF-8") from error
+
+
+def specs_of(options: argparse.Namespace) -> list[StrategySpec | OperatorSpec]:
+    return [(parse_operator if kind == "operator" else parse_spec)(text) for kind, text in options.strategies]
+
+
+def provider_of(options: argparse.Namespace) -> BaseProvider:
+    """Load the model."""
+    _quiet()
+    extra: dict[str, Any] = {}
+    if options.context is not None:
+        if options.context < 1:
+            raise InputError(f"--context must be at least 1, not {options.context}")
+        extra["n_ctx"] = options.context
+    if options.device is not None:
+        extra["device"] = options.device
+    try:
+        return load_provider(options.model, options.engine, **extra)
+    except TypeError as error:
+        raise InputError(f"this engine does not take that option ({error})") from error
+
+
+def _quiet() -> None:
+    """Libraries report progress and advice on stderr, between the lines of the text."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+def tokens_of(options: argparse.Namespace, provider: BaseProvider, prompt: str) -> list[int]:
+    """The tokens to go on from, with a chat template around the prompt where one is wanted."""
+    if options.chat:
+        system = [{"role": "system", "content": options.system}] if options.system else []
+        try:
+            prompt = provider.chat_prompt([*system, {"role": "user", "content": prompt}])
+        except BacktrackError:
+            raise
+        except Exception as error:  # a template is a program that came with the model
+            raise InputError(f"the model's chat template does not take this ({error})") from error
+    # A template writes its beginning-of-text token out; plain text leaves it to the tokenizer.
+    return provider.encode(prompt, add_special_tokens=not options.chat)
+
+
+def strategy_of(specs: Sequence[StrategySpec | OperatorSpec], provider: BaseProvider) -> Any:
+    built = [spec.build(provider) for spec in specs]
+    if not built:
+        return BaseStrategy()
+    return built[0] if len(built) == 1 else ChainStrategy(built)
+
+
+def report(options: argparse.Namespace, stats: Stats) -> None:
+    """Say what it has cost, where that is wanted."""
+    if options.stats:
+        speed = stats.emitted / stats.seconds if stats.seconds else 0.0
+        print(
+            f"{stats.emitted} tokens streamed, {stats.discarded} taken back in {stats.rollbacks} rollbacks, "
+            f"{stats.forward_passes} forward passes, {stats.evaluated_tokens} tokens evaluated, "
+            f"{stats.seconds:.1f} s ({speed:.1f} tokens/s), ended by: {stats.finish_reason or 'interruption'}",
+            file=sys.stderr,
+        )

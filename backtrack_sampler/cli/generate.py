@@ -1,0 +1,161 @@
+"""`backtrack-sampler generate`: write on from a prompt, or from each prompt of a file. Standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from typing import Any, TextIO
+
+from ..discovery import embedded_model
+from ..errors import InputError
+from ..events import Event
+from ..sampler import BacktrackSampler
+from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
+from ..terminal.live_text import LiveText
+from ..trace import Trace
+from ..trace.files import check_path
+from . import arguments
+from .batch import Job, Model, read_prompts, write_rows
+from .trace import save
+
+__all__ = ["add"]
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    parser = commands.add_parser(
+        "generate", help="write on from a prompt, or from each prompt of a file", epilog=arguments.SPEC_HELP
+    )
+    parser.set_defaults(run=_generate)
+    arguments.add_prompt(parser, required=False)
+    arguments.add_model(parser)
+    arguments.add_strategies(parser)
+    parser.add_argument(
+        "--show-rollbacks", action="store_true",
+        help="in a terminal, show text as it is typed and erased; elsewhere plain text as always",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trace", action="append", default=[], metavar="FILE",
+        help="write all that was drawn and taken back to FILE.html, a page, or to FILE.jsonl; repeatable",
+    )  # fmt: skip
+    arguments.add_sampling(parser)
+    group = parser.add_argument_group(
+        "many prompts",
+        "in place of PROMPT; the rows of --out that are there already are kept, so that after an interruption "
+        "the same command goes on where it was",
+    )
+    group.add_argument(
+        "--prompts", metavar="FILE",
+        help='one prompt a line, or in FILE.jsonl an object with "prompt" a line; - reads lines from stdin',
+    )  # fmt: skip
+    group.add_argument("--out", metavar="FILE.jsonl", help="where to write an object for each text, as each ends")
+    group.add_argument("--max-batch", type=int, metavar="N", help="most texts at once (default 16)")
+    group.add_argument("--n", type=int, metavar="N", help="texts for each prompt (default 1)")
+
+
+def _generate(options: argparse.Namespace) -> int:
+    return _many(options) if _has_prompts(options) else _one(options)
+
+
+def _has_prompts(options: argparse.Namespace) -> bool:
+    """Whether --prompts is there, and all that goes with it, rather than PROMPT."""
+    if options.prompts is None:
+        if options.prompt is None:
+            raise InputError("one is required: PROMPT or --prompts FILE (see backtrack-sampler generate --help)")
+        for name, value in (("--out", options.out), ("--max-batch", options.max_batch), ("--n", options.n)):
+            if value is not None:
+                raise InputError(f"{name} needs --prompts FILE")
+        return False
+    if options.prompt is not None:
+        raise InputError("give a PROMPT or --prompts FILE, not both")
+    if options.out is None:
+        raise InputError("--prompts needs --out FILE.jsonl, to write to")
+    for name, given in (("--trace", options.trace), ("--show-rollbacks", options.show_rollbacks)):
+        if given:
+            raise InputError(f"{name} is for a PROMPT, not for --prompts")
+    for name, value in (("--max-batch", options.max_batch), ("--n", options.n)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, not {value}")
+    return True
+
+
+def _many(options: argparse.Namespace) -> int:
+    sampling, specs = arguments.sampling_of(options), arguments.specs_of(options)
+    if any(spec.cls is HumanGuidanceStrategy for spec in specs):
+        raise InputError("human-guidance asks a person about one text: use it with a PROMPT, not with --prompts")
+    arguments.check_system(options)
+    out = check_path(options.out, (".jsonl",))
+    job = Job(
+        prompts=read_prompts(options.prompts),
+        out=out,
+        n=1 if options.n is None else options.n,
+        seed=sampling.pop("seed"),
+        max_batch=16 if options.max_batch is None else options.max_batch,
+        sampling=sampling,
+        about={
+            "model": options.model or embedded_model().name,
+            "engine": options.engine,
+            "chat": options.chat,
+            "system": options.system,
+            "strategies": [{kind: text} for kind, text in options.strategies],
+        },
+    )
+
+    def load() -> Model:
+        provider = arguments.provider_of(options)
+        return Model(
+            BacktrackSampler(provider),
+            encode=partial(arguments.tokens_of, options, provider),
+            strategy=partial(arguments.strategy_of, specs, provider),
+        )
+
+    return write_rows(job, load, partial(arguments.report, options))
+
+
+def _one(options: argparse.Namespace) -> int:
+    sampling, specs, prompt = arguments.sampling_of(options), arguments.specs_of(options), arguments.prompt_of(options)
+    trace_files = [check_path(file) for file in options.trace]
+    provider = arguments.provider_of(options)
+    sampler = BacktrackSampler(provider, arguments.strategy_of(specs, provider))
+    tokens = arguments.tokens_of(options, provider, prompt)
+    trace = Trace(provider, tokens) if trace_files else None
+    live = None
+    if options.show_rollbacks and sys.stdout.isatty():
+        live = LiveText(sys.stdout, provider.decode, tokens)
+    try:
+        _write(sampler, tokens, sampling, live, sys.stdout, trace)
+    finally:
+        arguments.report(options, sampler.stats)
+        if trace is not None and trace.events:
+            save(trace, trace_files)
+    return 0
+
+
+def _write(
+    sampler: BacktrackSampler,
+    prompt: list[int],
+    sampling: dict[str, Any],
+    live: LiveText | None,
+    out: TextIO,
+    trace: Trace | None,
+) -> None:
+    """Stream the text; end the line however it ends."""
+    listeners = [listener for listener in (trace, live) if listener is not None]
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    stream = sampler.stream_text(prompt, on_event=tell if listeners else None, **sampling)
+    parts: list[str] = []
+    try:
+        for text in stream:
+            parts.append(text)
+            if live is None:
+                out.write(text)
+                out.flush()
+    finally:
+        if live is not None:
+            live.finish("".join(parts))
+        out.write("\n")
+        out.flush()
