@@ -309,8 +309,5 @@ def _bar(total: int) -> Any:
     with suppress(ImportError):
         from tqdm.auto import tqdm
 
-        class Bar(tqdm):  # type: ignore[misc]  # tqdm is not typed
-            monitor_interval = 0  # no thread: Ctrl-C could leave it waiting for a lock
-
-        return Bar(total=total, unit="row", disable=False)
+        return tqdm(total=total, unit="row", disable=False)
     return None

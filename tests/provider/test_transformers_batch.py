@@ -63,7 +63,6 @@ OTHERS: dict[str, tuple[str, dict[str, Any], bool | None]] = {
     "deepseek-v3 (latent attention)": ("DeepseekV3Config", _MLA, None),
     "llama4 (chunks)": ("Llama4TextConfig", {"intermediate_size_mlp": 48, "num_local_experts": 4, "num_experts_per_tok": 1, "attention_chunk_size": 16}, False),
     "granite-moe (use_cache among **kwargs)": ("GraniteMoeConfig", {"num_local_experts": 4, "num_experts_per_tok": 2}, True),
-    "glm-moe-dsa (sparse attention with an indexer)": ("GlmMoeDsaConfig", {**_MLA, "index_n_heads": 2, "index_head_dim": 16, "index_topk": 32, "mlp_layer_types": ["dense", "sparse", "sparse"]}, None),
     "llama (yarn)": ("LlamaConfig", {"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 10000.0, "original_max_position_embeddings": 128}}, None),
     "phi3 (other positions from 128 tokens on)": ("Phi3Config", {"original_max_position_embeddings": 128, "rope_parameters": _LONG_ROPE}, None),
 }  # fmt: skip
