@@ -250,6 +250,20 @@ def show(row: dict[str, Any]) -> None:
     )
 
 
+def show_gains(rows: list[dict[str, Any]]) -> None:
+    """What more streams bring, to us and to the engine by itself."""
+    for engine, what in dict.fromkeys((row["engine"], row["what"]) for row in rows):
+        least, *others = sorted(
+            (row for row in rows if (row["engine"], row["what"]) == (engine, what)), key=lambda row: row["streams"]
+        )
+        for row in others:
+            ours, bare = (row[name] / least[name] for name in ("drawn_per_second", "bare_per_second"))
+            print(
+                f"{engine}, {what}: {row['streams']} streams draw {ours:.2f} times as many tokens/s as {least['streams']}; "
+                f"the engine's own batch {bare:.2f} times"
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engines", nargs="*", default=["llamacpp", "transformers"])
@@ -272,16 +286,7 @@ def main() -> None:
     rows = []
     for engine in options.engines:
         rows += engine_rows(engine, slops, options)
-    for engine in options.engines:
-        for what in dict.fromkeys(row["what"] for row in rows):
-            found = {
-                row["streams"]: row["drawn_per_second"]
-                for row in rows
-                if (row["engine"], row["what"]) == (engine, what)
-            }
-            least = min(found)
-            others = ", ".join(f"{n} streams {speed / found[least]:.2f}" for n, speed in found.items() if n != least)
-            print(f"{engine}, {what}: tokens/s over those of {least} stream: {others}")
+    show_gains(rows)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({"machine": platform.processor() or platform.machine(), "rows": rows}, indent=1))
     print(f"\nwritten to {options.json}")
