@@ -122,6 +122,8 @@ class BaseStrategy:
         """How many tokens at the end of `tokens` might still be taken back.
 
         Asked of the whole continuation and, where some are held, of shorter beginnings of it,
-        because after a rollback an older end may have to wait again.
+        because after a rollback an older end may have to wait again. So a constant holds everything:
+        where the last 8 can always be taken back, so can the 8 before them. Count from somewhere that
+        rollbacks do not move, such as the longest that `tokens` has been: `len(tokens) - (longest - 8)`.
         """
         return 0
