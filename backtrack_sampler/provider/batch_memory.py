@@ -267,14 +267,14 @@ class BatchMemory(ABC):
 
     @abstractmethod
     def _keep(self, row: Row, length: int) -> int:
-        """Keep only the first `length` tokens of a row; returns how many are left: 0 where it cannot."""
+        """Keep only the first `length` tokens of a row; returns how many are left: fewer where it cannot."""
 
     @abstractmethod
     def _share(self, source: Row, target: Row, length: int) -> int:
         """Let `target` hold the first `length` tokens of `source` and nothing else.
 
         Returns:
-            `length`, or 0 where that cannot be had and `target` holds nothing.
+            How many it holds: fewer where that many cannot be had; 0: what it held is gone as well.
         """
 
     def _make_room(self, rows: int, length: int) -> None:

@@ -14,23 +14,32 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, ModelError
+from .base_provider import least_missed
 from .batch_memory import BatchMemory, Row, Work
 from .interrupts import interrupts_kept
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from .llamacpp_provider import LlamacppProvider
 
 __all__ = ["LlamacppBatch"]
 
 _CELLS = 256  # llama.cpp rounds the cells of a sequence up to a multiple of this
 _AHEAD = 128  # room for so many more tokens when a context is made
+_MAX_SAVED = 32  # states of a row
+_SAVED_BYTES = 256 << 20  # of all rows together
 
 
 class LlamacppBatch(BatchMemory):
     """Rows that are sequences of a context of their own.
 
+    A memory that cannot drop a suffix (recurrent, hybrid, sliding windows that have slid) saves the part
+    that cannot at intervals; a rollback restores it, and the rest is replayed beside the other rows.
+
     Memory for keys and values: rows times cells, where cells are the longest stream's length, rounded up
-    to at most twice that and 256.
+    to at most twice that and 256. For saved states: 256 MB for all rows together.
 
     Args:
         provider: the model.
@@ -42,6 +51,8 @@ class LlamacppBatch(BatchMemory):
         self._api = provider._api
         self._llm = provider._llm  # keeps the model alive
         self._window = provider._window
+        self._interval = provider._interval  # tokens between saved states; 0 where everything can be dropped
+        self._saved: dict[Row, dict[int, npt.NDArray[np.uint8]]] = {}  # length -> state
         self._longest = provider.context_size or provider._llm.n_ctx()
         self._context: Any = None
         self._free: weakref.finalize[..., Any] | None = None
@@ -50,6 +61,7 @@ class LlamacppBatch(BatchMemory):
 
     def reset(self) -> None:
         super().reset()
+        self._saved = {}
         self._close()
         self._places = self._cells = 0
 
@@ -107,19 +119,59 @@ class LlamacppBatch(BatchMemory):
     # -- rows ------------------------------------------------------------------------------
 
     def _keep(self, row: Row, length: int) -> int:
-        if self._window:
-            # It says yes to any removal, and then lacks what had slid out of the window.
-            oldest = self._api.llama_memory_seq_pos_min(self._memory, row.place)
-            if oldest > max(0, length - self._window):
-                return 0
-        return length if self._api.llama_memory_seq_rm(self._memory, row.place, length, -1) else 0
+        return self._shorten(row.place, length, self._saved.get(row, {}))
 
     def _share(self, source: Row, target: Row, length: int) -> int:
         self._api.llama_memory_seq_rm(self._memory, target.place, -1, -1)
         self._copied.add(target.place)
         self._api.llama_memory_seq_cp(self._memory, source.place, target.place, -1, -1)
         whole = length == len(source.tokens)
-        return length if whole else self._keep(target, length)
+        return length if whole else self._shorten(target.place, length, self._saved.get(source, {}))
+
+    def _shorten(self, place: int, length: int, saved: dict[int, npt.NDArray[np.uint8]]) -> int:
+        """Drop what follows the first `length` tokens, or what follows a saved state; returns what is left."""
+        if self._can_drop(place, length) and self._api.llama_memory_seq_rm(self._memory, place, length, -1):
+            return length
+        nearest = max((n for n in saved if n <= length), default=0)
+        if nearest == 0:
+            return 0
+        state = saved[nearest]
+        restored = self._api.llama_state_seq_set_data_ext(
+            self._context, _bytes(state), len(state), place, self._api.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
+        )
+        # The other part, of full attention, can drop the rest.
+        dropped = restored and self._api.llama_memory_seq_rm(self._memory, place, nearest, -1)
+        return nearest if dropped else 0
+
+    def _can_drop(self, place: int, length: int) -> bool:
+        """Whether a sliding window still holds what that length needs: it says yes to any removal."""
+        if not self._window:
+            return True
+        oldest = self._api.llama_memory_seq_pos_min(self._memory, place)
+        return bool(oldest <= max(0, length - self._window))
+
+    def _forget(self, row: Row, length: int) -> None:
+        super()._forget(row, length)
+        states = self._saved.get(row, {})
+        for longer in [n for n in states if n > length]:
+            del states[longer]
+
+    def _save(self, row: Row, length: int) -> None:
+        """Save the part of a row that cannot be shortened, where the last time was long enough ago."""
+        import numpy as np
+
+        states = self._saved.setdefault(row, {})
+        if length - max(states, default=-self._interval) < self._interval:
+            return
+        partial = self._api.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
+        size = self._api.llama_state_seq_get_size_ext(self._context, row.place, partial)
+        most = min(_MAX_SAVED, _SAVED_BYTES // (max(1, size) * len(self._rows)))
+        while states and len(states) >= most:
+            del states[least_missed(states, length)]
+        if most:
+            state = np.empty(size, dtype=np.uint8)
+            if self._api.llama_state_seq_get_data_ext(self._context, _bytes(state), size, row.place, partial):
+                states[length] = state
 
     def _evaluate(self, work: list[Work]) -> list[Any]:
         for row, _, start in work:
@@ -134,6 +186,9 @@ class LlamacppBatch(BatchMemory):
         for first in range(0, len(entries), self._tokens):
             found = {row: logits.copy() for row, logits in found.items()}  # the engine's own, soon overwritten
             found |= self._decode(entries[first : first + self._tokens])
+        if self._interval:
+            for row, tokens, start in work:
+                self._save(row, start + len(tokens))
         return [found[each.row] for each in work]
 
     def _decode(self, entries: list[tuple[int, int, Row, bool]]) -> dict[Row, Any]:
@@ -167,6 +222,10 @@ class LlamacppBatch(BatchMemory):
 def _free(api: Any, context: Any, batch: Any) -> None:
     api.llama_batch_free(batch)
     api.llama_free(context)
+
+
+def _bytes(array: npt.NDArray[np.uint8]) -> Any:
+    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
 
 
 def _move_state(api: Any, source: Any, target: Any, sequence: int) -> bool:

@@ -138,6 +138,81 @@ def test_going_back_inside_the_window_costs_one_token(kind: str, make: Make) -> 
     assert checker.check([streams[0][:-10] + [6], streams[1]]) == (1, 1)
 
 
+# What cannot drop a suffix, and how many tokens lie between its saved states.
+SAVING = [("mamba", 16), ("lfm2", 16), ("gemma3 with a small cache", 64)]
+
+
+def grown(checker: Checker, streams: list[list[int]], length: int) -> list[list[int]]:
+    """Token by token."""
+    for step in range(length):
+        streams = [tokens + words(step, 1) for tokens in streams]
+        checker.provider.logits_batch(streams)
+    return streams
+
+
+@pytest.mark.parametrize(("kind", "interval"), SAVING)
+def test_going_back_to_a_saved_state(kind: str, interval: int, make: Make) -> None:
+    """Only what follows the state is evaluated again, in the same pass as the other rows; then on, and back again."""
+    checker = Checker(make, kind)
+    checker.provider._remember = 1
+    streams = grown(checker, [words(1, 40), words(2, 90)], 200)
+    for back in (1, 50, 120):
+        streams = [streams[0][:-back] + [6], streams[1] + [7]]
+        forwards, evaluated = checker.check(streams)
+        assert forwards == 1
+        assert evaluated <= interval + 2
+    state = 40 + 1 + 64  # the first state is that of the prompt, at its first new token
+    assert checker.check([streams[0][:state] + [8], streams[1] + [5]]) == (1, 2)  # exactly to one
+    assert checker.check([streams[0][:state] + [8, 9], streams[1][:30]])[1] == 1 + 30  # before the first of them
+
+
+@pytest.mark.parametrize(("kind", "interval"), SAVING)
+def test_beginning_as_another_row_once_was(kind: str, interval: int, make: Make) -> None:
+    """A new stream takes over a saved state of a stream that is far beyond, which goes on where it was."""
+    checker = Checker(make, kind)
+    tokens, _ = grown(checker, [words(1, 40), words(2, 5)], 200)
+    checker.check([tokens, words(3, 30)])
+    new = tokens[:150] + [9]
+    forwards, evaluated = checker.check([tokens + [5], new])
+    assert (forwards, evaluated <= interval + 2) == (1, True)
+    assert checker.check([tokens + [5, 6], new + [6]]) == (1, 2)
+
+
+@pytest.mark.parametrize(("kind", "interval"), SAVING)
+def test_saved_states_are_bounded(kind: str, interval: int, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows together keep to their bytes, without any state too; what is there stays dense near the end."""
+    checker = Checker(make, kind)
+    streams = [words(n, 5) for n in range(3)]
+
+    def saved() -> list[int]:
+        batch = checker.provider._batch
+        assert isinstance(batch, llamacpp_batch.LlamacppBatch)
+        return [len(state) for states in batch._saved.values() for state in states.values()]
+
+    grown(checker, streams, 8 * interval)
+    size = max(saved())
+    assert len(saved()) > 9
+    for room in (9, 3, 0):
+        checker.provider.reset()
+        monkeypatch.setattr(llamacpp_batch, "_SAVED_BYTES", room * size)
+        longer = grown(checker, streams, 8 * interval)
+        assert len(saved()) == room
+        assert sum(saved()) <= room * size
+        checker.check([tokens[:-3] + [5] for tokens in longer])
+    checker.provider._batch.reset()
+    assert saved() == []
+
+
+@pytest.mark.parametrize("kind", ["mamba", "lfm2"])
+def test_a_saved_state_that_cannot_be_restored(kind: str, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row is evaluated from its start."""
+    checker = Checker(make, kind)
+    checker.provider._remember = 1
+    streams = grown(checker, [words(1, 40), words(2, 9)], 30)
+    monkeypatch.setattr(llama_cpp, "llama_state_seq_set_data_ext", lambda *_: 0)
+    assert checker.check([streams[0][:-5], streams[1] + [5]])[1] == 65 + 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_equal_prompts_are_evaluated_once(kind: str, make: Make) -> None:
     """Recurrent states are copied as well as keys and values; each stream goes on from its own."""
