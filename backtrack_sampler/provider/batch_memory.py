@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchMemory", "Row", "SeparateMemories", "Work", "common_prefix"]
 
-REMEMBERED_BYTES = 64 << 20  # raw logits of all rows together
+REMEMBERED_BYTES = 80 << 20  # raw logits of all rows together
 _WORTH_SHARING = 16  # so many tokens must be spared for copying to be better than evaluating
 
 
@@ -29,12 +29,15 @@ class Row:
         place: where in the backend's memory; changes when rows move together.
         tokens: what it holds.
         recent: length -> raw logits after that many of them.
+        prompt: the last length that many new tokens have led to; its logits are remembered longest,
+            because the next stream often begins there.
         used: when it was last asked for.
     """
 
     place: int
     tokens: list[int] = field(default_factory=list)
     recent: dict[int, Any] = field(default_factory=dict)
+    prompt: int = 0
     used: int = 0
 
     def knows(self, tokens: list[int]) -> bool:
@@ -57,9 +60,9 @@ class BatchMemory(ABC):
     A backend implements `_evaluate`, `_keep` and `_share`, and `_make_room` where rows are made in
     advance. Rows in use always have the lowest places, so that a backend may work on a slice.
 
-    Memory: a row remembers the logits of its last `remember` positions, and all together at most
-    64 MB of them, though each at least its last. There are as many rows as streams were ever
-    asked for at once.
+    Memory: a row remembers the logits of `remember` positions, its last and its prompt's, and all together
+    at most 80 MB of them, though each at least its last. There are as many rows as streams were ever asked
+    for at once.
 
     Args:
         provider: counts forward passes and evaluated tokens.
@@ -186,6 +189,7 @@ class BatchMemory(ABC):
         for row, tokens in waiting:
             kept = self._agree(row, tokens)
             if len(tokens) - kept > _WORTH_SHARING:
+                row.prompt = len(tokens)
                 kept = self._borrow(row, tokens, kept)
                 if row.knows(tokens):
                     continue
@@ -244,8 +248,10 @@ class BatchMemory(ABC):
         return max(1, min(self._remember, REMEMBERED_BYTES // (4 * max(1, self._size) * len(self._rows))))
 
     def _trim(self, row: Row, most: int) -> None:
-        while len(row.recent) > most:  # the oldest was inserted first
-            self._spare.append(row.recent.pop(next(iter(row.recent))))
+        while len(row.recent) > most:
+            # The oldest was inserted first; the prompt's is kept until it is the last.
+            oldest = next((n for n in row.recent if n != row.prompt), row.prompt)
+            self._spare.append(row.recent.pop(oldest))
 
     def _forget(self, row: Row, length: int) -> None:
         """A row holds only its first `length` tokens now: note it."""

@@ -310,7 +310,7 @@ def test_going_back_inside_the_window_costs_no_forward() -> None:
 
 def test_going_back_beyond_the_window_costs_one_token() -> None:
     """The last token that is left is evaluated again, for its logits; the others are not."""
-    provider = FakeProvider(remember=4)
+    provider = FakeProvider(remember=5)  # the prompt's and four more
     streams = [words(seed, 20) for seed in range(3)]
     for _ in range(10):
         streams = [tokens + [1] for tokens in streams]
@@ -336,7 +336,7 @@ def test_a_memory_that_drops_nothing_goes_back_from_its_window() -> None:
 
 def test_recall_is_the_same_or_none() -> None:
     """What is remembered is what `logits` says, at no cost; what is not is None."""
-    provider = FakeProvider(remember=4)
+    provider = FakeProvider(remember=5)
     assert provider.recall([1, 2]) is None
     streams = [words(1, 20), words(2, 20)]
     for _ in range(6):
@@ -345,7 +345,7 @@ def test_recall_is_the_same_or_none() -> None:
     before = provider.forward_passes
     for tokens in streams:
         for length in range(1, 27):
-            expected = answer(tokens[:length]) if length > 22 else None
+            expected = answer(tokens[:length]) if length == 21 or length > 22 else None
             assert provider.recall(tokens[:length]) == expected
             assert provider.recall(tuple(tokens[:length])) == expected
         assert provider.recall([*tokens[:-1], 2]) is None
@@ -392,6 +392,29 @@ def kept_arrays(provider: BaseProvider) -> int:
     """Arrays that the memory of several streams keeps, those to write to again included."""
     memory: Any = provider._batch
     return sum(len(row.recent) for row in memory._rows) + len(memory._spare)
+
+
+@pytest.mark.parametrize("droppable", [True, False])
+def test_the_next_stream_of_a_prompt(droppable: bool) -> None:
+    """What a prompt leads to is remembered while its stream goes on: the next one begins without the model."""
+    provider = FakeProvider(remember=4, droppable=droppable)
+    prompt = words(1, 30)
+    for step in range(20):
+        check(provider, [prompt + [2] * step, [3] * (5 + step)])
+    assert cost(provider, [prompt, [3] * 25]) == [(24, [3])]
+    assert cost(provider, [prompt + [1], [3] * 26]) == sorted(
+        [(30, [1]) if droppable else (0, prompt + [1]), (25, [3])]
+    )
+
+
+def test_the_last_is_remembered_before_the_prompt() -> None:
+    """Where there is room for one."""
+    provider = FakeProvider(remember=1)
+    prompt = words(1, 30)
+    check(provider, [prompt])
+    assert cost(provider, [prompt + [1]]) == [(30, [1])]
+    assert cost(provider, [prompt + [1]]) == []
+    assert provider.recall(prompt) is None
 
 
 @pytest.mark.parametrize("limit", [3, 12, 1000])

@@ -166,6 +166,18 @@ def test_going_back_to_a_saved_state(kind: str, interval: int, make: Make) -> No
     assert checker.check([streams[0][:state] + [8, 9], streams[1][:30]])[1] == 1 + 30  # before the first of them
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_next_stream_of_a_prompt(kind: str, make: Make) -> None:
+    """Samples of one prompt, one after the other: it is evaluated once."""
+    checker = Checker(make, kind)
+    prompt = words(1, 60)
+    for sample in range(3):
+        cost = checker.check([prompt, words(2, 5)])
+        assert (cost[1] <= 1) is (sample > 0)
+        for length in range(1, 30):
+            assert checker.check([prompt + words(sample, length), words(2, 5)]) == (1, 1)
+
+
 @pytest.mark.parametrize(("kind", "interval"), SAVING)
 def test_beginning_as_another_row_once_was(kind: str, interval: int, make: Make) -> None:
     """A new stream takes over a saved state of a stream that is far beyond, which goes on where it was."""
