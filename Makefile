@@ -1,7 +1,7 @@
 # Two commands do all the set-up: `make demo` and `make test`. Both need Python 3.10 or newer and a C++ compiler.
 PYTHON ?= python3
 VENV ?= .venv
-PIP = $(VENV)/bin/python -m pip install -q -c constraints.txt
+PIP = $(VENV)/bin/python -m pip install -c constraints.txt
 
 .PHONY: demo test browser check bench clean
 
@@ -35,6 +35,6 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is needed (Debian: apt install python3-venv)"; exit 1; }
 
 $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing into $(VENV); the first time llama.cpp is compiled, which takes some minutes ..."
+	@echo "Installing into $(VENV); the first time llama.cpp is compiled, which takes five to ten minutes on two cores."
 	@$(PIP) -e '.[$*]'
 	@touch $@

@@ -80,9 +80,8 @@ class BatchRow:
 
     @property
     def sequence(self) -> list[int]:
-        """What the model must be asked for."""
-        assert self._session is not None
-        return self._session.sequence
+        """Prompt and continuation, as they are now: what the model must be asked for next."""
+        return self.prompt + self.tokens if self._session is None else self._session.sequence
 
     @property
     def went_back(self) -> bool:
@@ -101,7 +100,7 @@ class BatchRow:
                 new += session.end("context")
                 session.error = ContextFullError(
                     f"the context of {limit} tokens is full after {session.stats.emitted} new ones: "
-                    "pass max_new_tokens, shorten the prompt, or load the model with a larger context"
+                    f"pass max_new_tokens, shorten the prompt{self._provider.larger_context}"
                 )
         except BacktrackError as error:
             self.error = error
@@ -219,7 +218,8 @@ class Batch(Iterator[tuple[int, int]]):
         finally:
             self.close()
         if errors := self.errors:
-            raise BatchError(errors, len(self.rows))
+            failed = BatchError(errors, len(self.rows))
+            raise failed from failed.first
 
     def _run(self) -> Any:
         """Run all rows; yields (row, tokens that became safe), and each row once when it is over."""
@@ -296,7 +296,11 @@ def _made(factory: Callable[[], Any] | None) -> Any:
     except BacktrackError:
         raise
     except Exception as error:
-        raise StrategyError(f"strategy() raised {type(error).__name__}: {error}") from error
+        if isinstance(factory, type) and isinstance(error, TypeError):
+            raise InputError(
+                f"{error}: pass a function that makes a strategy, such as strategy=lambda: {factory.__name__}(...)"
+            ) from error
+        raise StrategyError.of("strategy()", error) from error
 
 
 def _add(total: Stats, stats: Stats) -> None:

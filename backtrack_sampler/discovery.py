@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -9,7 +10,7 @@ import os
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -59,8 +60,7 @@ def find_strategy(name: str) -> type[Any]:
             with _importing(f"strategy {name}"):
                 found: type[Any] = entry_point.load()
             return found
-    known = ", ".join(strategy_names())
-    raise InputError(f"no strategy {name!r}: use one of {known}, or a path like ./my.py:MyStrategy")
+    raise _unknown("strategy", name, strategy_names(), operator_names())
 
 
 def operator_names() -> dict[str, type[BaseOperator]]:
@@ -88,7 +88,21 @@ def find_operator(name: str) -> type[BaseOperator]:
     for known_name, cls in known.items():
         if known_name.replace("-", "") == name.replace("-", "").replace("_", "").lower():
             return cls
-    raise InputError(f"no operator {name!r}: use one of {', '.join(known)}, or a path like ./my.py:MyOperator")
+    raise _unknown("operator", name, operator_names(), strategy_names())
+
+
+def _unknown(kind: str, name: str, known: Iterable[str], others: Iterable[str]) -> InputError:
+    """What to say of a name that is not known: the other kind's, a nearby one, or all."""
+    plain = name.replace("_", "-").lower()
+    names = [other.replace("_", "-") for other in known if other not in ("chain", "operator")]
+    if plain in (other.replace("_", "-") for other in others):
+        is_a = (
+            "an operator: use --operator, or OperatorStrategy" if kind == "strategy" else "a strategy: use --strategy"
+        )
+        return InputError(f"{name} is {is_a}")
+    if near := difflib.get_close_matches(plain, names, 1):
+        return InputError(f"no {kind} {name!r}: did you mean {near[0]}?")
+    return InputError(f"no {kind} {name!r}: use one of {', '.join(names)}, or a path like ./my.py:My{kind.title()}")
 
 
 def load_provider(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Mapping, Sequence
 
 __all__ = [
@@ -46,6 +48,13 @@ class ContextFullError(BacktrackError):
 class StrategyError(BacktrackError):
     """A strategy raised, or returned what a hook must not return. `__cause__` is the original error."""
 
+    @classmethod
+    def of(cls, who: str, error: Exception) -> StrategyError:
+        """What to raise from an error in somebody's code: who, what, and where."""
+        *_, frame = traceback.extract_tb(error.__traceback__)
+        where = f"{os.path.basename(frame.filename)}, line {frame.lineno}"
+        return cls(f"{who} raised {type(error).__name__}: {error} ({where})")
+
 
 class RollbackError(StrategyError):
     """A strategy asked for tokens back that were already streamed, or that never were."""
@@ -66,6 +75,7 @@ class BatchError(BacktrackError):
 
     Attributes:
         errors: index -> what has ended that stream.
+        first: one of them, which is also the `__cause__`.
         texts: what `generate_texts` has of every stream ([] from `generate_batch`).
     """
 
@@ -73,5 +83,5 @@ class BatchError(BacktrackError):
 
     def __init__(self, errors: Mapping[int, BacktrackError], count: int) -> None:
         self.errors = dict(errors)
-        index, first = next(iter(self.errors.items()))
-        super().__init__(f"{len(self.errors)} of {count} streams failed; the first, number {index}: {first}")
+        index, self.first = next(iter(self.errors.items()))
+        super().__init__(f"{len(self.errors)} of {count} streams failed; the first, number {index}: {self.first}")

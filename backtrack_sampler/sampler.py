@@ -32,7 +32,7 @@ class BacktrackSampler:
             backtrack_sampler 3.x are recognised and adapted.
 
     Attributes:
-        stats: what the last stream has cost; grows while it runs.
+        stats: what the last stream has cost, which grows while it runs, or the last `generate_texts`.
 
     One sampler and its strategy run one stream at a time: starting another ends the one before.
     """
@@ -181,15 +181,18 @@ class BacktrackSampler:
             BatchError: streams have failed; its `texts` hold what all have written.
         """
         batch = self.generate_batch(prompts, *args, **kwargs)
-        for _ in batch.results(progress):
-            pass
+        try:
+            for _ in batch.results(progress):
+                pass
+        finally:
+            self.stats = batch.stats
         if return_exceptions:
             return [row.error or row.text for row in batch.rows]
         texts = [row.text for row in batch.rows]
         if errors := batch.errors:
             failed = BatchError(errors, len(texts))
             failed.texts = texts
-            raise failed
+            raise failed from failed.first
         return texts
 
     def _factory(self, strategy: Callable[[], Any] | None) -> Callable[[], Any] | None:
@@ -291,7 +294,7 @@ class BacktrackSampler:
         if size is not None and len(tokens) >= size:
             raise InputError(
                 f"the prompt has {len(tokens)} tokens and the model's context holds {size}: "
-                "shorten the prompt, or load the model with a larger context"
+                f"shorten the prompt{self.provider.larger_context}"
             )
         self.provider.check_vocabulary(tokens)
         return tokens
@@ -306,7 +309,7 @@ class BacktrackSampler:
                     new = session.end("context")
                     session.error = ContextFullError(
                         f"the context of {provider.context_size} tokens is full after {stats.emitted} new ones: "
-                        "pass max_new_tokens, shorten the prompt, or load the model with a larger context"
+                        f"pass max_new_tokens, shorten the prompt{provider.larger_context}"
                     )
                 else:
                     new = session.step(provider.logits(session.sequence))

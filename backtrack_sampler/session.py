@@ -343,9 +343,7 @@ class Session:
         except Exception as error:
             self.finished = True
             name = _culprit(error) or type(self.strategy).__name__
-            raise StrategyError(
-                f"{name}.{getattr(hook, '__name__', hook)} raised {type(error).__name__}: {error}"
-            ) from error
+            raise StrategyError.of(f"{name}.{getattr(hook, '__name__', hook)}", error) from error
 
 
 def _culprit(error: BaseException) -> str:

@@ -350,6 +350,7 @@ def test_a_strategy_that_raises_ends_its_own_stream(hook: str) -> None:
         for index, token in batch:
             found[index].append(token)
     assert set(caught.value.errors) == set(batch.errors) == {1, 4}
+    assert caught.value.__cause__ is caught.value.first is batch.errors[1]  # so that a traceback shows the line
     assert all(isinstance(error, StrategyError) for error in batch.errors.values())
     for index in (0, 2, 3):
         assert found[index] == good[index]
@@ -367,6 +368,8 @@ def test_texts_of_failed_streams() -> None:
     with pytest.raises(BatchError) as caught:
         sampler.generate_texts(["a", "b", "c"], in_order(make), **options)
     texts = caught.value.texts
+    assert caught.value.__cause__ is caught.value.errors[1]
+    assert sampler.stats.emitted > 18
     expected = sampler.generate_texts(["a", "b", "c"], **options)
     assert (texts[0], texts[2]) == (expected[0], expected[2])
     assert texts[1]

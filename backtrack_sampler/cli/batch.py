@@ -100,6 +100,8 @@ def read_prompts(file: str) -> list[Prompt]:
         InputError: it cannot be read, or has no prompts; where a line is wrong, the message names it.
     """
     name = "stdin" if file == "-" else file
+    if name.lower().endswith(".json"):
+        raise InputError(f"{name}: write one object a line, and name the file .jsonl")
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -153,7 +155,7 @@ def write_rows(job: Job, load: Callable[[], Model], report: Callable[[Stats], No
         file = _RowFile(job, raw)
         if not file.missing:
             _say(f"all {_counted(file.count)} are in {job.out} already{file.failures}: nothing is left to do")
-            return 0
+            return 1 if file.failed else 0
         if file.count:
             _say(f"{_counted(file.count)} in {job.out} already{file.failures}, {len(file.missing)} to go")
         try:
@@ -197,10 +199,14 @@ def _write(job: Job, file: _RowFile, model: Model, report: Callable[[Stats], Non
         stats.finish_reason = ended
         report(stats)
     _say(f"{_counted(len(indices))} written to {job.out}")
+    if reasons["exhausted"]:
+        _say(
+            f"backtrack-sampler: {_counted(reasons['exhausted'])} ended where nothing was left to draw: "
+            "see --on-exhausted"
+        )
     if reasons["error"]:
         _say(f'backtrack-sampler: {_counted(reasons["error"])} failed: see "error" in {job.out}')
-        return 1
-    return 0
+    return 1 if file.failed or reasons["error"] else 0
 
 
 def _tokens(job: Job, model: Model, number: int) -> list[int]:
@@ -223,6 +229,7 @@ class _RowFile:
 
     Attributes:
         count: rows in the file.
+        failed: those that were there at the beginning, with an error.
         missing: indices of rows that are not, in order.
 
     Raises:
@@ -232,7 +239,7 @@ class _RowFile:
     def __init__(self, job: Job, file: io.FileIO) -> None:
         self._job = job
         self._file = file
-        self._failed = 0
+        self.failed = 0
         self.count = 0
         self.missing = dict.fromkeys(range(job.n * len(job.prompts)))
         file.seek(0)
@@ -248,8 +255,8 @@ class _RowFile:
 
     @property
     def failures(self) -> str:
-        """How many rows of earlier runs have failed, for a message; "" for none."""
-        return f" ({self._failed} of them failed)" if self._failed else ""
+        """What to say of rows that failed in earlier runs; "" for none."""
+        return f" ({self.failed} of them failed: remove their lines to try again)" if self.failed else ""
 
     def append(self, index: int, row: BatchRow) -> None:
         """Write a row that is over; in one piece, so that a line that was begun is one that was cut off."""
@@ -302,7 +309,7 @@ class _RowFile:
         if index not in self.missing:
             raise InputError(f"{place}: row {index} is there twice: remove one of the two")
         self._note(index)
-        self._failed += "error" in row
+        self.failed += "error" in row
 
 
 def _row(line: bytes) -> dict[str, Any] | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TextIO
 
 from ..discovery import embedded_model
@@ -97,7 +100,10 @@ def _many(options: argparse.Namespace) -> int:
             "engine": options.engine,
             "chat": options.chat,
             "system": options.system,
-            "strategies": [{kind: text} for kind, text in options.strategies],
+            "strategies": [
+                {kind: text, **_fingerprints(spec.files)}
+                for (kind, text), spec in zip(options.strategies, specs, strict=True)
+            ],
         },
     )
 
@@ -110,6 +116,12 @@ def _many(options: argparse.Namespace) -> int:
         )
 
     return write_rows(job, load, partial(arguments.report, options))
+
+
+def _fingerprints(files: Sequence[Path]) -> dict[str, dict[str, str]]:
+    """What tells whether the files behind a strategy are still the same."""
+    found = {str(file): hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files}
+    return {"sha256": found} if found else {}
 
 
 def _one(options: argparse.Namespace) -> int:
@@ -128,6 +140,8 @@ def _one(options: argparse.Namespace) -> int:
         arguments.report(options, sampler.stats)
         if trace is not None and trace.events:
             save(trace, trace_files)
+    if sampler.stats.finish_reason == "exhausted":
+        print("backtrack-sampler: the text ends where nothing was left to draw: see --on-exhausted", file=sys.stderr)
     return 0
 
 

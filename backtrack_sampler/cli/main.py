@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import NoReturn
 
 from ..errors import BacktrackError
@@ -46,6 +47,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="backtrack-sampler", description="A sampler with an undo button.")
+    parser.add_argument("--version", action="version", version=f"backtrack-sampler {version('backtrack_sampler')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (generate, guide, chat, strategies, trace):
         command.add(commands)

@@ -19,10 +19,15 @@ __all__ = ["OperatorSpec", "StrategySpec", "parameters", "parse_operator", "pars
 
 
 class StrategySpec(NamedTuple):
-    """A class and its arguments, checked before any model is loaded."""
+    """A class and its arguments, checked before any model is loaded.
+
+    Attributes:
+        files: what it was read from.
+    """
 
     cls: type[Any]
     arguments: dict[str, Any]
+    files: tuple[Path, ...] = ()
 
     def build(self, provider: BaseProvider) -> Any:
         """Make the strategy for a loaded model."""
@@ -32,11 +37,16 @@ class StrategySpec(NamedTuple):
 
 
 class OperatorSpec(NamedTuple):
-    """An operator and its arguments, and those of the strategy around it."""
+    """An operator and its arguments, and those of the strategy around it.
+
+    Attributes:
+        files: what it was read from.
+    """
 
     cls: type[BaseOperator]
     arguments: dict[str, Any]
     options: dict[str, Any]
+    files: tuple[Path, ...] = ()
 
     def build(self, provider: BaseProvider | None = None) -> OperatorStrategy:
         """Make the operator, and the strategy around it; no model is needed."""
@@ -59,7 +69,8 @@ def parse_spec(text: str) -> StrategySpec:
     cls = find_strategy(name)
     if cls in (ChainStrategy, OperatorStrategy):
         raise InputError("repeat --strategy for a chain, and write --operator NAME for an operator")
-    return StrategySpec(cls, _arguments(f"strategy {name}", rest, parameters(cls)))
+    arguments, files = _arguments(f"strategy {name}", rest, parameters(cls))
+    return StrategySpec(cls, arguments, (*_file_of(name), *files))
 
 
 def parse_operator(text: str) -> OperatorSpec:
@@ -71,11 +82,12 @@ def parse_operator(text: str) -> OperatorSpec:
     name, rest = _split_name(text, "operator")
     cls = find_operator(name)
     own, around = parameters(cls), parameters(OperatorStrategy)
-    arguments = _arguments(f"operator {name}", rest, around | own)
+    arguments, files = _arguments(f"operator {name}", rest, around | own)
     spec = OperatorSpec(
         cls,
         {k: v for k, v in arguments.items() if k in own},
         {k: v for k, v in arguments.items() if k not in own},
+        (*_file_of(name), *files),
     )
     spec.build()  # says now what is wrong with a value, not after a model was loaded
     return spec
@@ -110,9 +122,19 @@ def _split_name(text: str, kind: str) -> tuple[str, str]:
     return match["name"], match["rest"] or ""
 
 
-def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> dict[str, Any]:
-    """The arguments of `what` ("strategy antislop"), each one that it knows, none that it needs missing."""
+def _file_of(name: str) -> list[Path]:
+    """The file that a name is of, if it is."""
+    path = name if name.endswith(".py") else name.rpartition(":")[0]
+    return [Path(path)] if path.endswith(".py") else []
+
+
+def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tuple[dict[str, Any], list[Path]]:
+    """The arguments of `what` ("strategy antislop"), and the files that they are from.
+
+    Each is one that it knows, and none that it needs is missing.
+    """
     arguments: dict[str, Any] = {}
+    files: list[Path] = []
     while text.strip(" ,"):
         key, equals, text = text.lstrip(" ,").partition("=")
         if not equals or "," in key:
@@ -120,14 +142,19 @@ def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> dic
         key = key.strip().replace("-", "_")
         if key in arguments:
             raise InputError(f"{what}: {key} is given twice")
-        arguments[key], text = _value(f"{what}: {key}", text)
+        if text.startswith("@"):
+            file, _, text = text[1:].partition(",")
+            files.append(Path(file))
+            arguments[key] = _content(files[-1])
+        else:
+            arguments[key], text = _value(f"{what}: {key}", text)
     for key in arguments:
         if key not in known:
             raise InputError(f"{what} has no parameter {key!r}: it takes {', '.join(known) or 'none'}")
     missing = [k for k, p in known.items() if p.default is p.empty and k not in arguments]
     if missing:
         raise InputError(f"{what} needs {', '.join(missing)}: write {what.partition(' ')[2]}:{missing[0]}=...")
-    return arguments
+    return arguments, files
 
 
 def _value(what: str, text: str) -> tuple[Any, str]:
@@ -142,15 +169,13 @@ def _value(what: str, text: str) -> tuple[Any, str]:
             raise InputError(f"{what} goes on after its end, with {after!r}: quote it for the shell")
         return value, after[1:]
     plain, _, rest = text.partition(",")
-    if plain.startswith("@"):
-        return _file(Path(plain[1:])), rest
     try:
         return json.loads(plain), rest
     except ValueError:
         return plain.split("|") if "|" in plain else plain, rest
 
 
-def _file(path: Path) -> Any:
+def _content(path: Path) -> Any:
     try:
         content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -163,6 +163,11 @@ class BaseProvider(ABC):
         """Whether several streams share a forward pass; False as well before they were first asked for."""
         return self._batch is not None and not isinstance(self._batch, SeparateMemories)
 
+    @property
+    def larger_context(self) -> str:
+        """How a message that says "shorten the prompt" goes on: how to have a larger context, or why there is none."""
+        return ", or load the model with a larger context"
+
     def check_vocabulary(self, tokens: Sequence[int]) -> None:
         """Raise InputError where a token id is none of this model's."""
         size = self.vocabulary_size
@@ -177,7 +182,7 @@ class BaseProvider(ABC):
         if self.context_size is not None and wanted > self.context_size:
             raise InputError(
                 f"{wanted} tokens do not fit the model's context of {self.context_size}: "
-                "shorten the prompt, or load the model with a larger context"
+                f"shorten the prompt{self.larger_context}"
             )
         return tokens
 

@@ -79,7 +79,8 @@ class LlamacppProvider(BaseProvider):
         rope = llm.context_params
         stretched = rope.rope_freq_base or rope.rope_freq_scale or rope.rope_scaling_type > 0
         self.vocabulary_size = self._size
-        self.context_size = context if stretched or trained <= 0 else min(context, trained)
+        self._trained = 0 if stretched else max(0, trained)
+        self.context_size = min(context, self._trained) if self._trained else context
         self.eos_token_ids = frozenset(
             token for token in range(self._size) if self._api.llama_vocab_is_eog(self._vocabulary, token)
         )
@@ -163,6 +164,14 @@ class LlamacppProvider(BaseProvider):
             self._piece_buffer = ctypes.create_string_buffer(-size)
             return self._token_to_piece(token, special)
         return buffer.raw[:size]
+
+    @property
+    def larger_context(self) -> str:
+        if not self._trained:
+            return ", or load the model with a larger context (n_ctx=, --context)"
+        if self.context_size == self._trained:
+            return f" (this model was trained for {self._trained})"
+        return f", or load the model with a larger context (n_ctx=, --context; this model takes up to {self._trained})"
 
     # -- memory ----------------------------------------------------------------------------
 

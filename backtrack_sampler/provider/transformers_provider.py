@@ -120,6 +120,10 @@ class TransformersProvider(BaseProvider):
         conversation = [dict(message) for message in messages]
         return str(self._tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True))
 
+    @property
+    def larger_context(self) -> str:
+        return " (this model takes no more)"
+
     # -- memory ----------------------------------------------------------------------------
 
     def _evaluate(self, tokens: list[int], start: int) -> torch.Tensor:

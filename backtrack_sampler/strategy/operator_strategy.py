@@ -143,7 +143,7 @@ class OperatorStrategy(BaseStrategy):
         except BacktrackError:
             raise
         except Exception as error:
-            raise StrategyError(f"operator {self.operator!r} raised {type(error).__name__}: {error}") from error
+            raise StrategyError.of(f"operator {self.operator!r}", error) from error
         if not isinstance(asked, int) or isinstance(asked, bool) or asked < 0:
             raise StrategyError(
                 f"operator {self.operator!r} returned {asked!r}: return how many tokens to discard, 0 for none"

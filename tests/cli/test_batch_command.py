@@ -272,6 +272,7 @@ def test_stats(run: Callable[..., Done]) -> None:
         (["--prompts", "p.txt", "--out", "folder.jsonl"], "a folder"), (["--prompts", "p.txt", "--out", ""], ".jsonl"),
         (["--prompts", "p.txt", "--out", "pipe.jsonl"], "a device or a pipe"),
         (["--prompts", "none.txt", "--out", "x.jsonl"], "cannot read none.txt: No such file"),
+        (["--prompts", "p.json", "--out", "x.jsonl"], "name the file .jsonl"),
         (["--prompts", "folder.jsonl", "--out", "x.jsonl"], "cannot read folder.jsonl: Is a directory"),
     ],
 )  # fmt: skip
@@ -373,7 +374,7 @@ def test_rows_that_fail(run: Callable[..., Done]) -> None:
         f'12 rows written to out.jsonl\nbacktrack-sampler: {len(failed)} rows failed: see "error" in out.jsonl\n',
     )
     for row in failed.values():
-        assert row["error"] == "Fails.on_next_token raised ValueError: a snowman"
+        assert row["error"] == "Fails.on_next_token raised ValueError: a snowman (fails.py, line 7)"
         assert len(row["text"]) == row["tokens"]
     assert any(row["text"] for row in failed.values())
     assert run("--n", "12", "--seed", "1", "--out", "plain.jsonl").code == 0
@@ -383,8 +384,8 @@ def test_rows_that_fail(run: Callable[..., Done]) -> None:
         assert (index in failed) == ("☃" in plain[index])
 
 
-def test_failed_rows_are_not_repeated(fake: FakeModel, run: Callable[..., Done]) -> None:
-    """A row that has failed is over: the next run keeps it, says that it failed, and does not try it again."""
+def test_failed_rows(fake: FakeModel, run: Callable[..., Done]) -> None:
+    """The next run keeps them, says so, and does not succeed; without their lines it tries them again."""
     fake.context_size = 6
     write_prompts("a", "bbb")
     options = ["--seed", "2", "--max-new-tokens", "50", "--n", "4"]
@@ -397,9 +398,49 @@ def test_failed_rows_are_not_repeated(fake: FakeModel, run: Callable[..., Done])
     assert all(len(row["prompt"] + row["text"]) in (6, 7) for row in failed)
     before = Path("out.jsonl").read_bytes()
     code, err = run(*options)
-    assert code == 0
-    assert err == f"all 8 rows are in out.jsonl already ({len(failed)} of them failed): nothing is left to do\n"
+    assert code == 1
+    told = f"({len(failed)} of them failed: remove their lines to try again)"
+    assert err == f"all 8 rows are in out.jsonl already {told}: nothing is left to do\n"
     assert Path("out.jsonl").read_bytes() == before
+    lines = before.splitlines(True)
+    Path("out.jsonl").write_bytes(b"".join(line for line in lines if b'"error"' not in line))
+    fake.context_size = 100
+    assert run(*options).code == 0
+    assert sorted(texts()) == list(range(8))
+
+
+@pytest.mark.parametrize("edited", ["slops.txt", "mine.py"])
+def test_files_behind_a_strategy(
+    edited: str, fake: FakeModel, refused: Callable[..., str], run: Callable[..., Done]
+) -> None:
+    """A list of phrases or a strategy that was edited since is another setting."""
+    Path("slops.txt").write_text("a\n")
+    Path("mine.py").write_text(FAILS.replace("== 4", "== 99"))
+    write_prompts("b")
+    options = ["--strategy", "antislop:slops=@slops.txt", "--strategy", "mine.py:Fails"]
+    assert run(*options).code == 0
+    (row,) = read()
+    assert [list(each.get("sha256", ())) for each in row["settings"]["strategies"]] == [["slops.txt"], ["mine.py"]]
+    write_prompts("b", "c")
+    with Path(edited).open("a") as file:
+        file.write("\n\n")
+    assert re.search(rf"out.jsonl, line 1: strategies was .*{edited}.*: go on with what it was", refused(*options))
+
+
+@pytest.mark.usefixtures("fake")
+def test_rows_that_end_where_nothing_is_left(run: Callable[..., Done]) -> None:
+    """They are no failures, and nothing to be silent about."""
+    write_prompts("a", "b")
+    Path("never.py").write_text(
+        "from backtrack_sampler import BaseStrategy\n\n\n"
+        "class Never(BaseStrategy):\n    def backtrack(self, tokens):\n        return 1\n"
+    )
+    code, err = run("--strategy", "never.py")
+    reasons = [row["finish_reason"] for row in read()]
+    assert (code, reasons) == (0, ["exhausted"] * 2)
+    assert err.splitlines()[-1] == (
+        "backtrack-sampler: 2 rows ended where nothing was left to draw: see --on-exhausted"
+    )
 
 
 def test_an_engine_that_fails(fake: FakeModel, run: Callable[..., Done]) -> None:

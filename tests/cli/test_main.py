@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import io
 import math
@@ -232,7 +233,11 @@ BROKEN_STRATEGY = "raise ValueError('two\\nlines')"
     ("arguments", "message"),
     [
         ([""], "prompt is empty"), ([" \n"], "prompt is empty"), (["x\udcff"], "use UTF-8"),
-        (["x", "--strategy", "nonsense"], "no strategy 'nonsense'"),
+        (["x", "--strategy", "nonsense"], "no strategy 'nonsense': use one of adaptive-temperature, antislop, "),
+        (["x", "--strategy", "Creative_Writin"], "did you mean creative-writing?"),
+        (["x", "--strategy", "repetition"], "repetition is an operator: use --operator"),
+        (["x", "--operator", "adaptive_temperature"], "adaptive_temperature is a strategy: use --strategy"),
+        (["x", "--operator", "neverr"], "did you mean never?"),
         (["x", "--strategy", "antislop:nonsense=1"], "no parameter 'nonsense'"),
         (["x", "--strategy", "replace:find=a"], "needs replace"),
         (["x", "--strategy", "antislop:slops=[the]"], "not JSON"),
@@ -369,7 +374,10 @@ def test_nothing_left_to_draw(capfd: pytest.CaptureFixture[str]) -> None:
     """Where the strategies allow nothing more the text ends, with --on-exhausted raise in an error."""
     arguments = ["generate", "x", "--strategy", "antislop:slops=a|b", "--max-new-tokens", "5"]
     assert main(arguments) == 0
-    assert capfd.readouterr() == ("\n", "")
+    assert capfd.readouterr() == (
+        "\n",
+        "backtrack-sampler: the text ends where nothing was left to draw: see --on-exhausted\n",
+    )
     assert main([*arguments, "--on-exhausted", "raise"]) == 2
     out, err = capfd.readouterr()
     assert out == "\n"
@@ -410,6 +418,14 @@ def test_strategies(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     text = " ".join(text.split())
     assert "find=..., replace=..., max_replacements=Infinity" in text
     assert "slops=null" in text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The installed version."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"backtrack-sampler {importlib.metadata.version('backtrack_sampler')}\n"
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

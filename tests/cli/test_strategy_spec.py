@@ -44,14 +44,14 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("text", ["antislop", "antislop:", "antislop:,", "antislop: "])
 def test_name_alone(text: str) -> None:
     """A name without parameters, with or without a colon, takes the defaults."""
-    assert parse_spec(text) == (AntiSlopStrategy, {})
+    assert parse_spec(text)[:2] == (AntiSlopStrategy, {})
 
 
 @pytest.mark.parametrize("name", ["creative_writing", "creative-writing"])
 def test_dashes_and_underscores_are_the_same(name: str) -> None:
     """Names and keys can be written with dashes or underscores."""
-    assert parse_spec(f"{name}:eos-penalty=2") == (CreativeWritingStrategy, {"eos_penalty": 2})
-    assert parse_spec(f"{name}:eos_penalty=2") == (CreativeWritingStrategy, {"eos_penalty": 2})
+    assert parse_spec(f"{name}:eos-penalty=2")[:2] == (CreativeWritingStrategy, {"eos_penalty": 2})
+    assert parse_spec(f"{name}:eos_penalty=2")[:2] == (CreativeWritingStrategy, {"eos_penalty": 2})
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_dashes_and_underscores_are_the_same(name: str) -> None:
 def test_values(text: str, value: Any) -> None:
     """JSON where it can be, a|b for a list, plain text otherwise; commas only inside JSON."""
     expected = (ReplaceStrategy, {"find": value, "replace": "x", "skip_tokens": 3})
-    assert parse_spec(f"replace:find={text},replace=x,skip_tokens=3") == expected
-    assert parse_spec(f"replace:replace=x,skip_tokens=3,find={text}") == expected
+    assert parse_spec(f"replace:find={text},replace=x,skip_tokens=3")[:2] == expected
+    assert parse_spec(f"replace:replace=x,skip_tokens=3,find={text}")[:2] == expected
 
 
 def test_a_file_of_lines(tmp_path: Path) -> None:
@@ -119,6 +119,7 @@ def test_windows_paths(mine: Path, monkeypatch: pytest.MonkeyPatch, path: str) -
     target.write_text(MINE)
     spec = parse_spec(f"{path}:Mine:key=1")
     assert (spec.cls.__name__, spec.arguments) == ("Mine", {"key": 1})
+    assert spec.files == (Path(path),)
     assert parse_spec(f"{path}:Other").cls.__name__ == "Other"
 
 

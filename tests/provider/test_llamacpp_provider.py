@@ -323,6 +323,22 @@ def test_more_tokens_than_the_context(tmp_path: Path) -> None:
     assert provider.logits(words(1, 10, 3, 64)).shape == (64,)
 
 
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"n_ctx": 256}, "with a larger context (n_ctx=, --context; this model takes up to 2048)"),
+        ({"n_ctx": 4096}, "shorten the prompt (this model was trained for 2048)"),
+        ({"n_ctx": 256, "rope_freq_base": 500.0}, "with a larger context (n_ctx=, --context)"),
+    ],
+)
+def test_what_to_do_about_a_long_prompt(options: dict[str, Any], advice: str, tmp_path: Path) -> None:
+    """The message says how long the context may be made, and does not send anybody beyond that."""
+    provider = LlamacppProvider.from_pretrained(tiny_gguf.write_gemma3(tmp_path / "m.gguf"), **options)
+    with pytest.raises(InputError) as caught:
+        BacktrackSampler(provider).generate([5] * 5000)
+    assert str(caught.value).endswith(advice)
+
+
 def test_a_cache_shared_by_two_models(tmp_path: Path) -> None:
     """Another model's saved state would fit, and be wrong: each model gets its own back."""
     path = tiny_gguf.write_gemma3(tmp_path / "m.gguf")

@@ -234,6 +234,12 @@ def test_end_to_end_on_a_tiny_model() -> None:
     assert found == expected
 
 
+def test_a_prompt_longer_than_the_model_takes() -> None:
+    """There is no larger context to be had."""
+    with pytest.raises(InputError, match=r"context holds 2048: shorten the prompt \(this model takes no more\)"):
+        BacktrackSampler(TransformersProvider(tiny("llama"), TinyTokenizer())).generate([5] * 3000)
+
+
 @pytest.mark.slow
 def test_the_contract_on_a_real_model(smollm_transformers) -> None:
     """SmolLM2 keeps to every point of the provider contract."""
