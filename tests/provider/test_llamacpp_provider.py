@@ -331,7 +331,7 @@ def test_more_tokens_than_the_context(tmp_path: Path) -> None:
         ({"n_ctx": 256, "rope_freq_base": 500.0}, "with a larger context (n_ctx=, --context)"),
     ],
 )
-def test_what_to_do_about_a_long_prompt(options: dict[str, Any], advice: str, tmp_path: Path) -> None:
+def test_what_to_do_about_a_long_prompt(options: dict[str, float], advice: str, tmp_path: Path) -> None:
     """The message says how long the context may be made, and does not send anybody beyond that."""
     provider = LlamacppProvider.from_pretrained(tiny_gguf.write_gemma3(tmp_path / "m.gguf"), **options)
     with pytest.raises(InputError) as caught:
