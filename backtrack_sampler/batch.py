@@ -296,9 +296,12 @@ def _made(factory: Callable[[], Any] | None) -> Any:
     except BacktrackError:
         raise
     except Exception as error:
-        if isinstance(factory, type) and isinstance(error, TypeError):
+        called = error.__traceback__ is not None and error.__traceback__.tb_next is not None
+        if isinstance(error, TypeError) and not called:  # its arguments are missing
+            name = factory.__name__ if isinstance(factory, type) else "MyStrategy"
             raise InputError(
-                f"{error}: pass a function that makes a strategy, such as strategy=lambda: {factory.__name__}(...)"
+                f"{error}: pass a function without parameters that makes a strategy, such as "
+                f"strategy=lambda: {name}(...)"
             ) from error
         raise StrategyError.of("strategy()", error) from error
 

@@ -93,9 +93,10 @@ def find_operator(name: str) -> type[BaseOperator]:
 
 def _unknown(kind: str, name: str, known: Iterable[str], others: Iterable[str]) -> InputError:
     """What to say of a name that is not known: the other kind's, a nearby one, or all."""
+    wrappers = ("chain", "operator")  # strategies that no name alone makes
+    names, other_names = ([each.replace("_", "-") for each in all_ if each not in wrappers] for all_ in (known, others))
     plain = name.replace("_", "-").lower()
-    names = [other.replace("_", "-") for other in known if other not in ("chain", "operator")]
-    if plain in (other.replace("_", "-") for other in others):
+    if plain.replace("-", "") in (other.replace("-", "") for other in other_names):
         is_a = (
             "an operator: use --operator, or OperatorStrategy" if kind == "strategy" else "a strategy: use --strategy"
         )

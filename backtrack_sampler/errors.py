@@ -51,9 +51,11 @@ class StrategyError(BacktrackError):
     @classmethod
     def of(cls, who: str, error: Exception) -> StrategyError:
         """What to raise from an error in somebody's code: who, what, and where."""
-        *_, frame = traceback.extract_tb(error.__traceback__)
-        where = f"{os.path.basename(frame.filename)}, line {frame.lineno}"
-        return cls(f"{who} raised {type(error).__name__}: {error} ({where})")
+        said = f"{who} raised {type(error).__name__}: {error}"
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _in_library(frame.filename)]
+        if frames:
+            said += f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})"
+        return cls(said)
 
 
 class RollbackError(StrategyError):
@@ -85,3 +87,8 @@ class BatchError(BacktrackError):
         self.errors = dict(errors)
         index, self.first = next(iter(self.errors.items()))
         super().__init__(f"{len(self.errors)} of {count} streams failed; the first, number {index}: {self.first}")
+
+
+def _in_library(file: str) -> bool:
+    """Whether a file is Python's own or an installed package's: no place to look for what is wrong."""
+    return file.startswith((os.path.dirname(os.__file__), "<")) or "site-packages" in file

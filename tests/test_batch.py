@@ -357,6 +357,30 @@ def test_a_strategy_that_raises_ends_its_own_stream(hook: str) -> None:
     assert found[1] == good[1][: len(found[1])]  # and what was streamed of it stands
 
 
+class Broken(BaseStrategy):
+    """Raises as it is made."""
+
+    def __init__(self, n: int = 0) -> None:
+        self.n = len(n)  # type: ignore[arg-type]
+
+
+class Needs(BaseStrategy):
+    """Cannot be made from nothing."""
+
+    def __init__(self, provider: FakeProvider) -> None:
+        self.provider = provider
+
+
+def test_classes_in_the_place_of_a_function() -> None:
+    """One that needs arguments is no function that makes a strategy; one that raises is a strategy that fails."""
+    sampler = BacktrackSampler(FakeProvider())
+    with pytest.raises(InputError, match=r"missing 1 required .*: pass a function .*strategy=lambda: Needs\(...\)"):
+        sampler.generate_batch(["a"], Needs)
+    with pytest.raises(StrategyError, match=r"has no len\(\) \(test_batch.py, line \d+\)"):
+        sampler.generate_batch(["a"], Broken)
+    assert len(sampler.generate_texts(["a"], BaseStrategy)) == 1
+
+
 def test_texts_of_failed_streams() -> None:
     """generate_texts keeps every text in the error; or puts the errors in their places and raises nothing."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -122,6 +123,21 @@ def test_an_error_in_a_hook_names_it(hook: str) -> None:
     with pytest.raises(StrategyError, match="Broken") as caught:
         session(broken).step(prefer(1))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+class Careless(BaseStrategy):
+    """Fails inside somebody else's code."""
+
+    def backtrack(self, tokens) -> int:
+        return json.loads("{")
+
+
+def test_an_error_names_the_line_of_the_strategy() -> None:
+    """Not that of the library in which it was raised."""
+    with pytest.raises(
+        StrategyError, match=r"Careless.backtrack raised JSONDecodeError: .* \(test_session.py, line \d+\)$"
+    ):
+        session(Careless()).step(prefer(1))
 
 
 def test_an_end_token_that_was_taken_back_does_not_end_the_stream() -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, TextIO
 
 from ..discovery import embedded_model
@@ -101,7 +98,7 @@ def _many(options: argparse.Namespace) -> int:
             "chat": options.chat,
             "system": options.system,
             "strategies": [
-                {kind: text, **_fingerprints(spec.files)}
+                {kind: text, **({"sha256": spec.files} if spec.files else {})}
                 for (kind, text), spec in zip(options.strategies, specs, strict=True)
             ],
         },
@@ -116,12 +113,6 @@ def _many(options: argparse.Namespace) -> int:
         )
 
     return write_rows(job, load, partial(arguments.report, options))
-
-
-def _fingerprints(files: Sequence[Path]) -> dict[str, dict[str, str]]:
-    """What tells whether the files behind a strategy are still the same."""
-    found = {str(file): hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files}
-    return {"sha256": found} if found else {}
 
 
 def _one(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 from ..errors import BacktrackError
@@ -38,6 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def _version() -> str:
+    try:
+        return version("backtrack_sampler")
+    except PackageNotFoundError:
+        return "that is not installed"
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
@@ -47,7 +54,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="backtrack-sampler", description="A sampler with an undo button.")
-    parser.add_argument("--version", action="version", version=f"backtrack-sampler {version('backtrack_sampler')}")
+    parser.add_argument("--version", action="version", version=f"backtrack-sampler {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (generate, guide, chat, strategies, trace):
         command.add(commands)

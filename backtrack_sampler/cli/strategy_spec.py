@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,12 +24,12 @@ class StrategySpec(NamedTuple):
     """A class and its arguments, checked before any model is loaded.
 
     Attributes:
-        files: what it was read from.
+        files: the names of those it was read from, and what tells whether they are still the same.
     """
 
     cls: type[Any]
     arguments: dict[str, Any]
-    files: tuple[Path, ...] = ()
+    files: Mapping[str, str]
 
     def build(self, provider: BaseProvider) -> Any:
         """Make the strategy for a loaded model."""
@@ -40,13 +42,13 @@ class OperatorSpec(NamedTuple):
     """An operator and its arguments, and those of the strategy around it.
 
     Attributes:
-        files: what it was read from.
+        files: the names of those it was read from, and what tells whether they are still the same.
     """
 
     cls: type[BaseOperator]
     arguments: dict[str, Any]
     options: dict[str, Any]
-    files: tuple[Path, ...] = ()
+    files: Mapping[str, str]
 
     def build(self, provider: BaseProvider | None = None) -> OperatorStrategy:
         """Make the operator, and the strategy around it; no model is needed."""
@@ -70,7 +72,7 @@ def parse_spec(text: str) -> StrategySpec:
     if cls in (ChainStrategy, OperatorStrategy):
         raise InputError("repeat --strategy for a chain, and write --operator NAME for an operator")
     arguments, files = _arguments(f"strategy {name}", rest, parameters(cls))
-    return StrategySpec(cls, arguments, (*_file_of(name), *files))
+    return StrategySpec(cls, arguments, _file_of(name) | files)
 
 
 def parse_operator(text: str) -> OperatorSpec:
@@ -87,7 +89,7 @@ def parse_operator(text: str) -> OperatorSpec:
         cls,
         {k: v for k, v in arguments.items() if k in own},
         {k: v for k, v in arguments.items() if k not in own},
-        (*_file_of(name), *files),
+        _file_of(name) | files,
     )
     spec.build()  # says now what is wrong with a value, not after a model was loaded
     return spec
@@ -122,19 +124,23 @@ def _split_name(text: str, kind: str) -> tuple[str, str]:
     return match["name"], match["rest"] or ""
 
 
-def _file_of(name: str) -> list[Path]:
+def _file_of(name: str) -> dict[str, str]:
     """The file that a name is of, if it is."""
     path = name if name.endswith(".py") else name.rpartition(":")[0]
-    return [Path(path)] if path.endswith(".py") else []
+    return {path: _digest(Path(path).read_bytes())} if path.endswith(".py") else {}
 
 
-def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tuple[dict[str, Any], list[Path]]:
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tuple[dict[str, Any], dict[str, str]]:
     """The arguments of `what` ("strategy antislop"), and the files that they are from.
 
     Each is one that it knows, and none that it needs is missing.
     """
     arguments: dict[str, Any] = {}
-    files: list[Path] = []
+    files: dict[str, str] = {}
     while text.strip(" ,"):
         key, equals, text = text.lstrip(" ,").partition("=")
         if not equals or "," in key:
@@ -144,8 +150,7 @@ def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tup
             raise InputError(f"{what}: {key} is given twice")
         if text.startswith("@"):
             file, _, text = text[1:].partition(",")
-            files.append(Path(file))
-            arguments[key] = _content(files[-1])
+            arguments[key], files[file] = _content(Path(file))
         else:
             arguments[key], text = _value(f"{what}: {key}", text)
     for key in arguments:
@@ -175,14 +180,16 @@ def _value(what: str, text: str) -> tuple[Any, str]:
         return plain.split("|") if "|" in plain else plain, rest
 
 
-def _content(path: Path) -> Any:
+def _content(path: Path) -> tuple[Any, str]:
+    """What is in a file, and its digest."""
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
+        content = data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
-    if path.suffix == ".json":
-        try:
-            return json.loads(content)
-        except ValueError as error:
-            raise InputError(f"{path} is not JSON: {error}") from error
-    return [line for line in content.splitlines() if line.strip()]
+    if path.suffix != ".json":
+        return [line for line in content.splitlines() if line.strip()], _digest(data)
+    try:
+        return json.loads(content), _digest(data)
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error

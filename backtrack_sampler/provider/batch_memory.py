@@ -189,8 +189,8 @@ class BatchMemory(ABC):
         for row, tokens in waiting:
             kept = self._agree(row, tokens)
             if len(tokens) - kept > _WORTH_SHARING:
-                row.prompt = len(tokens)
                 kept = self._borrow(row, tokens, kept)
+                row.prompt = len(tokens)
                 if row.knows(tokens):
                     continue
                 if any(common_prefix(tokens, other) - kept >= _WORTH_SHARING for _, other in leaders):
@@ -249,13 +249,14 @@ class BatchMemory(ABC):
 
     def _trim(self, row: Row, most: int) -> None:
         while len(row.recent) > most:
-            # The oldest was inserted first; the prompt's is kept until it is the last.
-            oldest = next((n for n in row.recent if n != row.prompt), row.prompt)
+            # The oldest was inserted first; then the prompt's; at last the last one's.
+            oldest = min(row.recent, key=lambda length: (length == len(row.tokens), length == row.prompt))
             self._spare.append(row.recent.pop(oldest))
 
     def _forget(self, row: Row, length: int) -> None:
         """A row holds only its first `length` tokens now: note it."""
         del row.tokens[length:]
+        row.prompt = min(row.prompt, length)
         for longer in [n for n in row.recent if n > length]:
             self._spare.append(row.recent.pop(longer))
 

@@ -39,7 +39,8 @@ class LlamacppBatch(BatchMemory):
     that cannot at intervals; a rollback restores it, and the rest is replayed beside the other rows.
 
     Memory for keys and values: rows times cells, where cells are the longest stream's length, rounded up
-    to at most twice that and 256. For saved states: 256 MB for all rows together.
+    to at most twice that and 256. For saved states: 256 MB for all rows together; where a single one is
+    larger, a rollback evaluates the row from its start.
 
     Args:
         provider: the model.
@@ -57,7 +58,7 @@ class LlamacppBatch(BatchMemory):
         self._context: Any = None
         self._free: weakref.finalize[..., Any] | None = None
         self._places = self._cells = self._tokens = 0
-        self._copied: set[int] = set()  # sequences that will be copies when llama.cpp next evaluates
+        self._copied: dict[int, int] = {}  # what will be a copy, and of what, when llama.cpp next evaluates
 
     def reset(self) -> None:
         super().reset()
@@ -112,7 +113,7 @@ class LlamacppBatch(BatchMemory):
                 if row.tokens and (late or not _move_state(api, self._context, context, row.place)):
                     self._forget(row, 0)
         self._close()
-        self._copied = set()
+        self._copied = {}
         self._context, self._batch, self._free, self._tokens = context, batch, free, params.n_batch
         self._memory = api.llama_get_memory(context)
 
@@ -123,7 +124,7 @@ class LlamacppBatch(BatchMemory):
 
     def _share(self, source: Row, target: Row, length: int) -> int:
         self._api.llama_memory_seq_rm(self._memory, target.place, -1, -1)
-        self._copied.add(target.place)
+        self._copied[target.place] = source.place
         self._api.llama_memory_seq_cp(self._memory, source.place, target.place, -1, -1)
         whole = length == len(source.tokens)
         return length if whole else self._shorten(target.place, length, self._saved.get(source, {}))
@@ -133,7 +134,9 @@ class LlamacppBatch(BatchMemory):
         if self._can_drop(place, length) and self._api.llama_memory_seq_rm(self._memory, place, length, -1):
             return length
         nearest = max((n for n in saved if n <= length), default=0)
-        if nearest == 0:
+        # A sliding window is copied when llama.cpp next evaluates, over what would be restored now.
+        copying = self._window and place in {*self._copied, *self._copied.values()}
+        if nearest == 0 or copying:
             return 0
         state = saved[nearest]
         restored = self._api.llama_state_seq_set_data_ext(
@@ -165,13 +168,16 @@ class LlamacppBatch(BatchMemory):
             return
         partial = self._api.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
         size = self._api.llama_state_seq_get_size_ext(self._context, row.place, partial)
-        most = min(_MAX_SAVED, _SAVED_BYTES // (max(1, size) * len(self._rows)))
-        while states and len(states) >= most:
+        if not 0 < size <= _SAVED_BYTES:
+            return
+        if len(states) == _MAX_SAVED:
             del states[least_missed(states, length)]
-        if most:
-            state = np.empty(size, dtype=np.uint8)
-            if self._api.llama_state_seq_get_data_ext(self._context, _bytes(state), size, row.place, partial):
-                states[length] = state
+        while size + sum(len(state) for each in self._saved.values() for state in each.values()) > _SAVED_BYTES:
+            most = max(self._saved.values(), key=len)
+            del most[least_missed(most, max(most))]
+        state = np.empty(size, dtype=np.uint8)
+        if self._api.llama_state_seq_get_data_ext(self._context, _bytes(state), size, row.place, partial):
+            states[length] = state
 
     def _evaluate(self, work: list[Work]) -> list[Any]:
         for row, _, start in work:

@@ -236,6 +236,8 @@ BROKEN_STRATEGY = "raise ValueError('two\\nlines')"
         (["x", "--strategy", "nonsense"], "no strategy 'nonsense': use one of adaptive-temperature, antislop, "),
         (["x", "--strategy", "Creative_Writin"], "did you mean creative-writing?"),
         (["x", "--strategy", "repetition"], "repetition is an operator: use --operator"),
+        (["x", "--strategy", "NGramOverlap"], "NGramOverlap is an operator: use --operator"),
+        (["x", "--operator", "chain"], "no operator 'chain': use one of entropy-threshold, "),
         (["x", "--operator", "adaptive_temperature"], "adaptive_temperature is a strategy: use --strategy"),
         (["x", "--operator", "neverr"], "did you mean never?"),
         (["x", "--strategy", "antislop:nonsense=1"], "no parameter 'nonsense'"),

@@ -119,7 +119,7 @@ def test_windows_paths(mine: Path, monkeypatch: pytest.MonkeyPatch, path: str) -
     target.write_text(MINE)
     spec = parse_spec(f"{path}:Mine:key=1")
     assert (spec.cls.__name__, spec.arguments) == ("Mine", {"key": 1})
-    assert spec.files == (Path(path),)
+    assert list(spec.files) == [path]
     assert parse_spec(f"{path}:Other").cls.__name__ == "Other"
 
 

@@ -407,8 +407,16 @@ def test_the_next_stream_of_a_prompt(droppable: bool) -> None:
     )
 
 
-def test_the_last_is_remembered_before_the_prompt() -> None:
-    """Where there is room for one."""
+def test_the_last_is_remembered_before_the_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is room for one, from the beginning or since more streams came."""
+    monkeypatch.setattr(batch_memory, "REMEMBERED_BYTES", 8 * 4 * SIZE)
+    provider = FakeProvider()
+    first = words(1, 30)
+    for _ in range(5):
+        first = [*first, 1]
+        check(provider, [first])
+    others = [words(n, 5) for n in range(2, 9)]
+    assert (30 + 4, [1]) not in cost(provider, [first, *others])
     provider = FakeProvider(remember=1)
     prompt = words(1, 30)
     check(provider, [prompt])

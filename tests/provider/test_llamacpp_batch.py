@@ -190,6 +190,37 @@ def test_beginning_as_another_row_once_was(kind: str, interval: int, make: Make)
     assert checker.check([tokens + [5, 6], new + [6]]) == (1, 2)
 
 
+def test_a_slid_window_that_is_copied_late(make: Make) -> None:
+    """llama.cpp copies when it next evaluates, over what was restored in between: such a row begins anew."""
+    checker = Checker(make, "gemma3 with a small cache", n_ctx=2048)
+    prompt, other = words(1, 480), words(2, 3)
+    checker.provider.logits_batch([other, prompt])
+    (tokens, _) = grown(checker, [prompt, other], 1200)
+    checker.check([tokens[:500] + [2]])  # moves down, and goes back
+    checker.check([tokens[:500] + [2, 3]])
+    checker.provider.reset()
+    checker.provider.logits_batch([other, prompt])
+    for step in range(1200):
+        tokens = prompt + words(9, step)
+        checker.provider.logits_batch([other, tokens])
+    new = prompt
+    for _ in range(4):  # a second sample of the prompt
+        checker.check([new, tokens])
+        new, tokens = [*new, 5], [*tokens, 5]
+
+
+def test_saved_states_are_bounded_when_streams_are_added(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One stream had all the bytes; the others take from them."""
+    checker = Checker(make, "mamba")
+    monkeypatch.setattr(llamacpp_batch, "_SAVED_BYTES", 60_000)
+    streams = [words(1, 20)]
+    for n in range(2, 9):
+        streams = [*grown(checker, streams, 40), words(n, 20)]
+        saved = checker.provider._batch._saved
+        assert 0 < sum(len(state) for states in saved.values() for state in states.values()) <= 60_000
+    checker.check([tokens[:-3] for tokens in streams])
+
+
 @pytest.mark.parametrize(("kind", "interval"), SAVING)
 def test_saved_states_are_bounded(kind: str, interval: int, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """All rows together keep to their bytes, without any state too; what is there stays dense near the end."""
