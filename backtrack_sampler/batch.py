@@ -98,10 +98,7 @@ class BatchRow:
             new = session.step(logits)
             if limit is not None and not session.finished and len(session.sequence) > limit:
                 new += session.end("context")
-                session.error = ContextFullError(
-                    f"the context of {limit} tokens is full after {session.stats.emitted} new ones: "
-                    f"pass max_new_tokens, shorten the prompt{self._provider.larger_context}"
-                )
+                session.error = self._provider.context_full(session.stats.emitted)
         except BacktrackError as error:
             self.error = error
         self.tokens += new
@@ -218,8 +215,7 @@ class Batch(Iterator[tuple[int, int]]):
         finally:
             self.close()
         if errors := self.errors:
-            failed = BatchError(errors, len(self.rows))
-            raise failed from failed.first
+            raise BatchError(errors, len(self.rows))
 
     def _run(self) -> Any:
         """Run all rows; yields (row, tokens that became safe), and each row once when it is over."""

@@ -25,7 +25,15 @@ from .operators import BaseOperator
 from .provider.base_provider import BaseProvider
 from .strategy.base_strategy import BaseStrategy
 
-__all__ = ["embedded_model", "find_operator", "find_strategy", "load_provider", "operator_names", "strategy_names"]
+__all__ = [
+    "embedded_model",
+    "find_operator",
+    "find_strategy",
+    "load_provider",
+    "operator_names",
+    "path_and_class",
+    "strategy_names",
+]
 
 _ENTRY_POINTS = "backtrack_sampler.strategies"
 
@@ -46,8 +54,8 @@ def find_strategy(name: str) -> type[Any]:
     Raises:
         InputError: there is none, or the file cannot be used.
     """
-    path, _, class_name = (name, "", "") if name.endswith(".py") else name.rpartition(":")
-    if path.endswith(".py"):
+    path, class_name = path_and_class(name)
+    if path:
         return _class_in(_load_file(Path(path)), class_name, path, "strategy", _is_strategy)
     plain = name.replace("-", "_")
     if plain in _files(strategy_package, "strategy"):
@@ -80,8 +88,8 @@ def find_operator(name: str) -> type[BaseOperator]:
     Raises:
         InputError: there is none, or the file cannot be used.
     """
-    path, _, class_name = (name, "", "") if name.endswith(".py") else name.rpartition(":")
-    if path.endswith(".py"):
+    path, class_name = path_and_class(name)
+    if path:
         found: type[BaseOperator] = _class_in(_load_file(Path(path)), class_name, path, "operator", _is_operator)
         return found
     known = operator_names()
@@ -89,6 +97,12 @@ def find_operator(name: str) -> type[BaseOperator]:
         if known_name.replace("-", "") == name.replace("-", "").replace("_", "").lower():
             return cls
     raise _unknown("operator", name, operator_names(), strategy_names())
+
+
+def path_and_class(name: str) -> tuple[str, str]:
+    """The parts of "my.py:Mine", where the class may be "", or twice "" for a name that is no path."""
+    path, _, class_name = (name, "", "") if name.endswith(".py") else name.rpartition(":")
+    return (path, class_name) if path.endswith(".py") else ("", "")
 
 
 def _unknown(kind: str, name: str, known: Iterable[str], others: Iterable[str]) -> InputError:

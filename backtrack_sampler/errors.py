@@ -87,6 +87,7 @@ class BatchError(BacktrackError):
         self.errors = dict(errors)
         index, self.first = next(iter(self.errors.items()))
         super().__init__(f"{len(self.errors)} of {count} streams failed; the first, number {index}: {self.first}")
+        self.__cause__ = self.first  # so that a traceback shows where
 
 
 def _in_library(file: str) -> bool:

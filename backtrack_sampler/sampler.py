@@ -192,7 +192,7 @@ class BacktrackSampler:
         if errors := batch.errors:
             failed = BatchError(errors, len(texts))
             failed.texts = texts
-            raise failed from failed.first
+            raise failed
         return texts
 
     def _factory(self, strategy: Callable[[], Any] | None) -> Callable[[], Any] | None:
@@ -307,10 +307,7 @@ class BacktrackSampler:
                 started = time.perf_counter()
                 if provider.context_size is not None and len(session.sequence) > provider.context_size:
                     new = session.end("context")
-                    session.error = ContextFullError(
-                        f"the context of {provider.context_size} tokens is full after {stats.emitted} new ones: "
-                        f"pass max_new_tokens, shorten the prompt{provider.larger_context}"
-                    )
+                    session.error = provider.context_full(stats.emitted)
                 else:
                     new = session.step(provider.logits(session.sequence))
                 stats.seconds += time.perf_counter() - started

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..discovery import find_operator, find_strategy
+from ..discovery import find_operator, find_strategy, path_and_class
 from ..errors import BacktrackError, InputError
 from ..operators import BaseOperator
 from ..provider.base_provider import BaseProvider
@@ -126,8 +126,8 @@ def _split_name(text: str, kind: str) -> tuple[str, str]:
 
 def _file_of(name: str) -> dict[str, str]:
     """The file that a name is of, if it is."""
-    path = name if name.endswith(".py") else name.rpartition(":")[0]
-    return {path: _digest(Path(path).read_bytes())} if path.endswith(".py") else {}
+    path, _ = path_and_class(name)
+    return {path: _digest(Path(path).read_bytes())} if path else {}
 
 
 def _digest(content: bytes) -> str:

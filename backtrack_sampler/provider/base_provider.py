@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..errors import InputError
+from ..errors import ContextFullError, InputError
 from .batch_memory import BatchMemory, SeparateMemories, common_prefix
 
 __all__ = ["BaseProvider", "least_missed"]
@@ -167,6 +167,13 @@ class BaseProvider(ABC):
     def larger_context(self) -> str:
         """How a message that says "shorten the prompt" goes on: how to have a larger context, or why there is none."""
         return ", or load the model with a larger context"
+
+    def context_full(self, new: int) -> ContextFullError:
+        """What to raise where the context is full after so many new tokens."""
+        return ContextFullError(
+            f"the context of {self.context_size} tokens is full after {new} new ones: "
+            f"pass max_new_tokens, shorten the prompt{self.larger_context}"
+        )
 
     def check_vocabulary(self, tokens: Sequence[int]) -> None:
         """Raise InputError where a token id is none of this model's."""

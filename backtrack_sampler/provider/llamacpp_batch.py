@@ -17,6 +17,7 @@ from ..errors import InputError, ModelError
 from .base_provider import least_missed
 from .batch_memory import BatchMemory, Row, Work
 from .interrupts import interrupts_kept
+from .llamacpp_states import window_holds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,7 +132,8 @@ class LlamacppBatch(BatchMemory):
 
     def _shorten(self, place: int, length: int, saved: dict[int, npt.NDArray[np.uint8]]) -> int:
         """Drop what follows the first `length` tokens, or what follows a saved state; returns what is left."""
-        if self._can_drop(place, length) and self._api.llama_memory_seq_rm(self._memory, place, length, -1):
+        held = window_holds(self._api, self._memory, place, length, self._window)
+        if held and self._api.llama_memory_seq_rm(self._memory, place, length, -1):
             return length
         nearest = max((n for n in saved if n <= length), default=0)
         # A sliding window is copied when llama.cpp next evaluates, over what would be restored now.
@@ -145,13 +147,6 @@ class LlamacppBatch(BatchMemory):
         # The other part, of full attention, can drop the rest.
         dropped = restored and self._api.llama_memory_seq_rm(self._memory, place, nearest, -1)
         return nearest if dropped else 0
-
-    def _can_drop(self, place: int, length: int) -> bool:
-        """Whether a sliding window still holds what that length needs: it says yes to any removal."""
-        if not self._window:
-            return True
-        oldest = self._api.llama_memory_seq_pos_min(self._memory, place)
-        return bool(oldest <= max(0, length - self._window))
 
     def _forget(self, row: Row, length: int) -> None:
         super()._forget(row, length)

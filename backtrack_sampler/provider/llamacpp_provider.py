@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingPackageError, ModelError
-from .base_provider import BaseProvider, least_missed
+from .base_provider import BaseProvider
 from .batch_memory import BatchMemory
 from .interrupts import interrupts_kept
+from .llamacpp_states import SavedState, SavedStates, window_holds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ class LlamacppProvider(BaseProvider):
             cache = self._api.LlamaRAMCache(capacity_bytes=256 << 20)
         if not isinstance(cache, self._api.LlamaRAMCache):
             raise InputError(f"cache must be a llama_cpp.LlamaRAMCache or None, not {type(cache).__name__}")
-        self._states = _SavedStates(cache, llm)
+        self._states = SavedStates(cache, llm)
         self._vocabulary = self._api.llama_model_get_vocab(llm.model)
         self._size = llm.n_vocab()
         self._pieces: dict[int, bytes] = {}
@@ -232,11 +232,8 @@ class LlamacppProvider(BaseProvider):
         """
         if length == 0:
             return False
-        if not self._window:
-            return True
         memory = self._api.llama_get_memory(self._llm.ctx)
-        oldest = self._api.llama_memory_seq_pos_min(memory, 0)
-        return bool(oldest <= max(0, length - self._window))
+        return window_holds(self._api, memory, 0, length, self._window)
 
     def _after_evaluation(self, start: int) -> None:
         length = len(self._evaluated)
@@ -258,9 +255,9 @@ class LlamacppProvider(BaseProvider):
         pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         written = self._api.llama_state_seq_get_data(context, pointer, size, 0)
         if written:
-            self._states.add(_SavedState(self._llm, self._evaluated[:], data[:written], logits, prompt))
+            self._states.add(SavedState(self._llm, self._evaluated[:], data[:written], logits, prompt))
 
-    def _restore(self, saved: _SavedState) -> int:
+    def _restore(self, saved: SavedState) -> int:
         """Put a saved state back; returns its length."""
         api, llm = self._api, self._llm
         llm.reset()  # whoever uses it directly next must evaluate before it samples
@@ -299,83 +296,6 @@ class LlamacppProvider(BaseProvider):
             return _INTERVAL_RECURRENT
         slides = self._window and not self._llm.context_params.swa_full
         return _INTERVAL_SLIDING if slides else 0
-
-
-class _SavedState:
-    """The memory after some tokens, in the shape that `LlamaRAMCache` can account for."""
-
-    def __init__(
-        self,
-        llm: Llama,
-        tokens: list[int],
-        data: npt.NDArray[np.uint8],
-        logits: npt.NDArray[np.float32],
-        prompt: bool,
-    ) -> None:
-        # Another model's state would fit, and be wrong. Weak: a cache keeps no model alive.
-        self.model = weakref.ref(llm)
-        self._id = id(llm)
-        self.tokens = tokens
-        self.data = data
-        self.logits = logits
-        self.prompt = prompt
-        self.llama_state_size = data.nbytes + logits.nbytes
-
-    @property
-    def key(self) -> tuple[int, ...]:
-        # No text begins with -1, so Llama never takes one of these for a state of its own.
-        return (-1, self._id, *self.tokens)
-
-
-class _SavedStates:
-    """Our states in a user's `LlamaRAMCache`, oldest first, within its capacity."""
-
-    def __init__(self, cache: LlamaRAMCache, llm: Llama) -> None:
-        self._cache = cache
-        self._llm = llm
-
-    def longest(self, tokens: list[int]) -> _SavedState | None:
-        """The state of the longest beginning of `tokens`."""
-        best: _SavedState | None = None
-        for state in self._own():
-            length = len(state.tokens)
-            longer = best is None or length > len(best.tokens)
-            if longer and length <= len(tokens) and state.tokens == tokens[:length]:
-                best = state
-        if best is not None:
-            self._cache.cache_state.move_to_end(best.key)
-        return best
-
-    def make_room(self, size: int, tokens: list[int]) -> bool:
-        """Drop states until `size` bytes fit. False if they never can.
-
-        Checkpoints of other texts go first, then those of this one (`tokens`) that leave the
-        smallest hole, then the prompt that was used longest ago.
-        """
-        cache = self._cache
-        if size > cache.capacity_bytes:
-            return False
-        while cache.cache_size + size > cache.capacity_bytes:
-            checkpoints = [state for state in self._own() if not state.prompt]
-            own = [s for s in checkpoints if s.tokens == tokens[: len(s.tokens)]]
-            if len(own) < len(checkpoints):
-                self.remove(next(state for state in checkpoints if state not in own))
-            elif own:
-                lengths = [len(state.tokens) for state in own]
-                self.remove(own[lengths.index(least_missed(lengths, len(tokens)))])
-            else:
-                cache.cache_state.popitem(last=False)
-        return True
-
-    def add(self, state: _SavedState) -> None:
-        self._cache[state.key] = state
-
-    def remove(self, state: _SavedState) -> None:
-        self._cache.cache_state.pop(state.key, None)
-
-    def _own(self) -> list[_SavedState]:
-        states = self._cache.cache_state.values()
-        return [s for s in states if isinstance(s, _SavedState) and s.model() is self._llm]
 
 
 def _llama_cpp() -> Any:

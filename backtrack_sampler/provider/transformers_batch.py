@@ -15,6 +15,7 @@ import torch
 from transformers.cache_utils import Cache, DummyLayer, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from .batch_memory import BatchMemory, Row, Work
+from .transformers_provider import rope_settings
 
 if TYPE_CHECKING:
     from .transformers_provider import TransformersProvider
@@ -239,14 +240,6 @@ def _windows(config: Any) -> dict[str, int | None] | None:
     return kinds or None
 
 
-def _rope_types(settings: Any) -> set[str]:
-    """All that a config says of how its positions are scaled, wherever it says it."""
-    if not isinstance(settings, dict):
-        return set()
-    named = {str(value) for key, value in settings.items() if key in ("rope_type", "type")}
-    return named.union(*map(_rope_types, settings.values()))
-
-
 def batches_exactly(provider: TransformersProvider) -> bool:
     """Whether the model gives each row of a batch the logits that it gives the same text alone.
 
@@ -258,7 +251,9 @@ def batches_exactly(provider: TransformersProvider) -> bool:
     needed = {"attention_mask", "position_ids", "past_key_values"}
     if not needed <= provider._accepted or _windows(provider._config) is None:
         return False
-    if {"dynamic", "longrope"} & _rope_types(provider._config.to_dict()):  # the longest text decides for all
+    ropes = rope_settings(provider._config.to_dict())
+    if any(rope.get(name) in ("dynamic", "longrope") for rope in ropes for name in ("rope_type", "type")):
+        # The longest text decides for all.
         return False
     model, size = provider._model, provider.vocabulary_size
     assert size is not None

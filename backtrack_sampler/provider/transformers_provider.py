@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .transformers_cache import RollbackCache
 
-__all__ = ["TransformersProvider"]
+__all__ = ["TransformersProvider", "rope_settings"]
 
 
 class TransformersProvider(BaseProvider):
@@ -63,7 +63,15 @@ class TransformersProvider(BaseProvider):
         names = ("past_key_values", "cache_params")
         self._cache_name = next((name for name in names if name in accepted), None)
         self._options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
-        self._turns = _turning_lengths(self._config.to_dict())
+        # Lengths of a text beyond which all its positions are encoded in another way (Phi-3): keys of
+        # both kinds in one memory would give logits that the text alone does not have.
+        ropes = rope_settings(self._config.to_dict())
+        lengths = [
+            r.get("original_max_position_embeddings")
+            for r in ropes
+            if "longrope" in (r.get("rope_type"), r.get("type"))
+        ]
+        self._turns = {length for length in lengths if isinstance(length, int)}
         self._memory: RollbackCache | None = None
         self._batches: bool | None = None  # found out when it is first needed
         super().__init__(remember)
@@ -227,18 +235,12 @@ def _is_placed(model: PreTrainedModel) -> bool:
     return bool(quantised or getattr(model, "hf_device_map", None))
 
 
-def _turning_lengths(settings: Any) -> set[int]:
-    """Lengths of a text beyond which all its positions are encoded in another way (longrope, Phi-3).
-
-    Keys of both kinds in one memory would give logits that the text alone does not have.
-    """
+def rope_settings(settings: Any) -> list[dict[str, Any]]:
+    """All that a config says of how its positions are scaled, wherever it says it."""
     if not isinstance(settings, dict):
-        return set()
-    found = set().union(*map(_turning_lengths, settings.values()))
-    length = settings.get("original_max_position_embeddings")
-    if "longrope" in (settings.get("rope_type"), settings.get("type")) and isinstance(length, int):
-        found.add(length)
-    return found
+        return []
+    inner = [found for value in settings.values() for found in rope_settings(value)]
+    return [settings, *inner] if {"rope_type", "type"} & settings.keys() else inner
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -79,6 +79,14 @@ def check(provider: BaseProvider, sequences: list[list[int]]) -> None:
     assert all(new for _, new in getattr(provider, "asked", ()))  # engines do not like nothing at all
 
 
+def grown(provider: BaseProvider, tokens: list[int], steps: int) -> list[int]:
+    """A single stream, after so many more tokens, one at a time."""
+    for _ in range(steps):
+        tokens = [*tokens, 1]
+        check(provider, [tokens])
+    return tokens
+
+
 def cost(provider: Any, sequences: list[list[int]]) -> list[tuple[int, list[int]]]:
     """Ask, check the answers, and return what had to be evaluated: (start, tokens) of each row."""
     before = len(provider.asked)
@@ -411,10 +419,7 @@ def test_the_last_is_remembered_before_the_prompt(monkeypatch: pytest.MonkeyPatc
     """Where there is room for one, from the beginning or since more streams came."""
     monkeypatch.setattr(batch_memory, "REMEMBERED_BYTES", 8 * 4 * SIZE)
     provider = FakeProvider()
-    first = words(1, 30)
-    for _ in range(5):
-        first = [*first, 1]
-        check(provider, [first])
+    first = grown(provider, words(1, 30), 5)
     others = [words(n, 5) for n in range(2, 9)]
     assert (30 + 4, [1]) not in cost(provider, [first, *others])
     provider = FakeProvider(remember=1)
@@ -445,10 +450,7 @@ def test_remembered_logits_are_bounded_when_streams_are_added(limit: int, monkey
     """One stream had all the bytes; with more of them there are no more bytes, though each has its last logits."""
     monkeypatch.setattr(batch_memory, "REMEMBERED_BYTES", limit * 4 * SIZE)
     provider = FakeProvider()
-    first = words(1, 20)
-    for _ in range(30):
-        first = [*first, 1]
-        check(provider, [first])
+    first = grown(provider, words(1, 20), 30)
     others = [words(seed, 20) for seed in range(2, 5)]
     for _ in range(30):
         others = [tokens + [2] for tokens in others]
