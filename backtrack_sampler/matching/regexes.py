@@ -14,19 +14,13 @@ rest of the stream back: longer matches are not found.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
+from re import _constants as sre  # type: ignore[attr-defined]
+from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
 from ..errors import InputError
 from .phrases import unfolded
-
-if sys.version_info >= (3, 11):
-    from re import _constants as sre  # type: ignore[attr-defined]
-    from re import _parser as sre_parser  # type: ignore[attr-defined]
-else:  # the same two modules under their older names
-    import sre_constants as sre
-    import sre_parse as sre_parser
 
 __all__ = ["RegexAutomaton", "Threads"]
 

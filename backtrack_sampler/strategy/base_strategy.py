@@ -8,11 +8,9 @@ back, by whoever, `on_rollback`. `pending` says what must not be streamed yet.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from ..matching import Decode
     from ..options import SessionOptions
 
