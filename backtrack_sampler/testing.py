@@ -18,7 +18,7 @@ from .provider.base_provider import BaseProvider
 from .provider.batch_memory import BatchMemory, Row, Work
 from .sampler import BacktrackSampler
 from .strategy.base_strategy import BaseStrategy
-from .strategy.v3_adapter import as_strategy
+from .strategy.chain_strategy import as_strategies
 
 __all__ = ["FakeProvider", "ListLogits", "check_operator", "check_provider", "check_strategy"]
 
@@ -188,7 +188,7 @@ def check_strategy(
         AssertionError: with what was broken.
     """
     for provider in providers or [FakeProvider(seed=seed) for seed in range(5)]:
-        watched = _Watched(as_strategy(make(provider)))
+        watched = _Watched(as_strategies(make(provider))[0] if as_strategies(make(provider)) else BaseStrategy())
         sampler = BacktrackSampler(provider, watched)
         options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "max_discarded": 2000}
         for seed in range(5):

@@ -38,7 +38,7 @@ def _guide(options: argparse.Namespace) -> int:
     no_limit = {"max_retries": sys.maxsize, "max_discarded": sys.maxsize}  # a person decides when to stop
     parts: list[str] = []
     try:
-        for text in sampler.stream_text(tokens, **sampling, **no_limit):
+        for text in sampler.stream_text(tokens, **sampling | no_limit):
             parts.append(text)
     finally:
         strategy.reset()  # whatever happened, the terminal is itself again before anything is said

@@ -9,12 +9,11 @@ wait.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-from ..bans import Bans
+from ..checks import check_count
 from ..errors import InputError
 from ..matching import Match, TokenMatcher
 from ..provider.base_provider import BaseProvider
+from ..rollback import Bans
 from .base_strategy import BaseStrategy, Candidates, TakeBack
 from .stock_phrases import STOCK_PHRASES
 
@@ -56,13 +55,11 @@ class AntiSlopStrategy(BaseStrategy):
         regexes: Strengths = (),
         whole_words: bool = False,
     ) -> None:
-        if isinstance(skip_tokens, bool) or not isinstance(skip_tokens, int) or skip_tokens < 0:
-            raise InputError(f"skip_tokens must be a whole number, 0 or more, not {skip_tokens!r}")
         phrases = _strengths("slops", STOCK_PHRASES if slops is None else slops)
         patterns = _strengths("regexes", regexes)
         self._texts = [*phrases, *patterns]
         self._strengths = [*phrases.values(), *patterns.values()]
-        self._skip_tokens = skip_tokens
+        self._skip_tokens = check_count("skip_tokens", skip_tokens, 0)
         self._matcher = TokenMatcher(
             provider.decode,
             phrases,
@@ -79,8 +76,8 @@ class AntiSlopStrategy(BaseStrategy):
         self._bans.clear()
         self._found = []
 
-    def on_logits(self, logits: Any, tokens: list[int]) -> Any:
-        return self._bans.apply(logits, len(tokens))
+    def logit_bias(self, tokens: list[int]) -> Mapping[int, float]:
+        return self._bans.at(len(tokens))
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         self._found = self._matcher.push(tokens[-1])

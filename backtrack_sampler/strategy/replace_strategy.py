@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from ..bans import Bans
+from ..checks import check_number
 from ..errors import InputError
 from ..matching import TokenMatcher
 from ..provider.base_provider import BaseProvider
+from ..rollback import Bans
 from ..sampling import total
 from .base_strategy import BaseStrategy, Candidates, TakeBack
 
@@ -52,8 +53,7 @@ class ReplaceStrategy(BaseStrategy):
             ("skip_tokens", skip_tokens),
             ("max_prob", max_prob),
         ):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-                raise InputError(f"{name} must be a number, 0 or more, not {value!r}")
+            check_number(name, value, 0)
         texts = [find] if isinstance(find, str) else list(find)
         if not texts or not all(isinstance(text, str) and text for text in texts):
             raise InputError("find must be a text, or a list of texts, none of them empty")
@@ -82,7 +82,7 @@ class ReplaceStrategy(BaseStrategy):
         forced = self._forced.get(len(tokens))
         if forced is not None:
             return {forced: 1.0}
-        self._bans.apply_to_probs(probs, len(tokens))
+        self._bans.apply(probs, len(tokens))
         return probs
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:

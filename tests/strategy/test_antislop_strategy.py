@@ -91,8 +91,9 @@ def test_only_what_could_still_match_waits() -> None:
     strategy = AntiSlopStrategy(provider, ["tapestry of"])
     sampler = BacktrackSampler(provider, strategy)
     held = []
-    for _ in sampler.generate("a", max_new_tokens=30, seed=1):
-        held.append(len(sampler._session.tokens) - sampler._session.released)
+    stream = sampler.stream("a", max_new_tokens=30, seed=1)
+    for _ in stream:
+        held.append(len(stream.sequence) - 1 - len(stream.tokens))
     assert held.count(0) > 20
 
 
