@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .errors import BacktrackError
@@ -56,6 +56,7 @@ class FakeProvider(BaseProvider):
         context_size: most tokens, None for no limit.
         droppable: False behaves as a recurrent memory that cannot drop a suffix.
         remember: see `BaseProvider`.
+        special_tokens: how tokens are written that have no text in the vocabulary, such as "</think>".
 
     Attributes:
         asked: the (start, new tokens) of each evaluation; in a batch, of each row.
@@ -72,8 +73,10 @@ class FakeProvider(BaseProvider):
         context_size: int | None = None,
         droppable: bool = True,
         remember: int = 64,
+        special_tokens: Mapping[int, str] | None = None,
     ) -> None:
         super().__init__(remember)
+        self._special_tokens = dict(special_tokens or {})
         self.vocabulary = [t.encode() if isinstance(t, str) else t for t in vocabulary]
         if eos is None:
             eos = len(self.vocabulary) - 1 if self.vocabulary[-1] == b"" else -1
@@ -92,12 +95,13 @@ class FakeProvider(BaseProvider):
             ValueError: the vocabulary cannot spell it.
         """
         data, tokens = text.encode(), []
-        order = sorted(range(len(self.vocabulary)), key=lambda t: -len(self.vocabulary[t]))
+        written = dict(enumerate(self.vocabulary)) | {t: s.encode() for t, s in self._special_tokens.items()}
+        order = sorted(written, key=lambda t: -len(written[t]))
         while data:
             for token in order:
-                if self.vocabulary[token] and data.startswith(self.vocabulary[token]):
+                if written[token] and data.startswith(written[token]):
                     tokens.append(token)
-                    data = data[len(self.vocabulary[token]) :]
+                    data = data[len(written[token]) :]
                     break
             else:
                 raise ValueError(f"the fake vocabulary cannot spell {data.decode(errors='replace')!r}")
@@ -105,6 +109,10 @@ class FakeProvider(BaseProvider):
 
     def decode(self, tokens: Sequence[int]) -> str:
         return b"".join(self.vocabulary[token] for token in tokens).decode(errors="replace")
+
+    @property
+    def special_tokens(self) -> Mapping[int, str]:
+        return self._special_tokens
 
     def neutral_tokens(self) -> list[int]:
         return []  # nothing depends on what comes before, and the vocabulary may have no full stop

@@ -76,6 +76,11 @@ class BaseProvider(ABC):
             return whole[len(neutral) :]
         return self.encode(text)  # the two have merged; then its beginning is no new word
 
+    @property
+    def special_tokens(self) -> Mapping[int, str]:
+        """Each special, control or added token, and how one writes it; whether or not it leaves a text."""
+        return {}
+
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         """A conversation as one prompt, in the model's own format, ready for its answer.
 

@@ -9,6 +9,7 @@ slid), at intervals, so that going back is a state restored and the rest replaye
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -130,6 +131,13 @@ class LlamacppProvider(BaseProvider):
 
     def decode(self, tokens: Sequence[int]) -> str:
         return b"".join(map(self._piece, tokens)).decode("utf-8", errors="replace")
+
+    @functools.cached_property
+    def special_tokens(self) -> Mapping[int, str]:
+        api, vocabulary = self._api, self._vocabulary
+        kinds = api.LLAMA_TOKEN_ATTR_UNKNOWN | api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_USER_DEFINED
+        special = [token for token in range(self._size) if api.llama_vocab_get_attr(vocabulary, token) & kinds]
+        return {token: self._token_to_piece(token, special=True).decode(errors="replace") for token in special}
 
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         template = (self._llm.metadata or {}).get("tokenizer.chat_template")

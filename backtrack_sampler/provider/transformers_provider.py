@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import os
 import warnings
@@ -121,6 +122,10 @@ class TransformersProvider(BaseProvider):
     def decode(self, tokens: Sequence[int]) -> str:
         text = self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return str(text)
+
+    @functools.cached_property
+    def special_tokens(self) -> Mapping[int, str]:
+        return {token: str(added) for token, added in getattr(self._tokenizer, "added_tokens_decoder", {}).items()}
 
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         if not self._tokenizer.chat_template:

@@ -3,7 +3,7 @@
 After the algorithm of Sam Paech's antislop-sampler: where a banned phrase turns up, go back to the
 token it begins with, ban that token there, and draw again. Here phrases are matched on text by one
 automaton, so thousands cost what a few do, and only tokens that could still become part of a phrase
-wait.
+are pending.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..matching import Match, TokenMatcher
 from ..provider.base_provider import BaseProvider
 from ..rollback import Bans
-from .base_strategy import BaseStrategy, Candidates, TakeBack
+from .base_strategy import BaseStrategy, Candidates, Stream, TakeBack
 from .stock_phrases import STOCK_PHRASES
 
 __all__ = ["AntiSlopStrategy"]
@@ -26,10 +26,13 @@ class AntiSlopStrategy(BaseStrategy):
     """Takes banned phrases back and writes something else.
 
     A phrase that begins in the prompt and ends in the continuation is not seen: the prompt is the
-    caller's. Apostrophes and quotes match in their plain and curly forms.
+    caller's. But its last character counts where words end, for `whole_words` and `\\b`, and with
+    `(?m)` for whether a line begins; `^` and `\\A` mean the beginning of the continuation.
+    Apostrophes and quotes match in their plain and curly forms. A phrase that is a special token as
+    one writes it (`</think>`) is that token.
 
     Args:
-        provider: for its `decode`.
+        provider: for its `decode` and special tokens.
         slops: phrases, or `{phrase: strength}`; None takes a short built-in list. Strength 1 means
             never; 0 means leave alone; between them, the token that begins the phrase becomes less
             likely by that share (0.8: a fifth as likely), and what is then drawn stands.
@@ -66,7 +69,7 @@ class AntiSlopStrategy(BaseStrategy):
             patterns,
             ignore_case=with_variants,
             whole_words=whole_words,
-            context=provider.neutral_tokens(),
+            special=provider.special_tokens,
         )
         self._bans = Bans()
         self._found: list[Match] = []
@@ -75,6 +78,9 @@ class AntiSlopStrategy(BaseStrategy):
         self._matcher.reset()
         self._bans.clear()
         self._found = []
+
+    def on_start(self, stream: Stream) -> None:
+        self._matcher.reset(stream.prompt)
 
     def logit_bias(self, tokens: list[int]) -> Mapping[int, float]:
         return self._bans.at(len(tokens))
@@ -108,7 +114,7 @@ class AntiSlopStrategy(BaseStrategy):
             factor = 1.0 - self._strengths[match.pattern]
             if factor == 0 or factor < self._bans.factor(match.token, culprit):
                 self._bans.add(match.token, culprit, factor)
-                found = self._matcher.text(match.start, match.end)
+                found = self._matcher.text(match.start, match.end) or self._texts[match.pattern]
                 return TakeBack(len(tokens) - match.token, f"found {found!r}")
         return 0
 
