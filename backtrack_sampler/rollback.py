@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from typing import Self
+from typing import Any, Self
 
 __all__ = ["Bans", "TakeBack", "truncate_positions"]
 

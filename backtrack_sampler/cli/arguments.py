@@ -41,7 +41,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_engine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--engine", help="llamacpp or transformers (default: what fits the model)")
     group.add_argument("--context", type=int, help="context size in tokens (llama.cpp)")
-    group.add_argument("--device", help="where to run (transformers), for example cuda")
+    group.add_argument("--device", help="where to run (transformers), for example cuda (default: a GPU that is there)")
+    group.add_argument("--threads", type=int, metavar="N", help="processor threads of the model")
 
 
 def add_strategies(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +67,13 @@ def add_sampling(parser: argparse.ArgumentParser, max_new_tokens: int = 256, tem
     group.add_argument("--min-p", type=float)
     group.add_argument("--stop", action="append", default=[], help="end before this text; repeatable")
     group.add_argument("--seed", type=int, help="same seed, same text")
+    group.add_argument(
+        "--max-retries", type=int, default=100, metavar="N",
+        help="attempts at one place before going further back (default 100)",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-discarded", type=int, metavar="N", help="tokens taken back in all (default: 1,000, and 50 for each kept)"
+    )
     group.add_argument(
         "--on-exhausted", default="stop", choices=["stop", "accept", "raise"],
         help="when the strategies allow nothing more (default: stop)",
@@ -127,17 +135,11 @@ def specs_of(options: argparse.Namespace) -> list[StrategySpec | OperatorSpec]:
 def provider_of(options: argparse.Namespace) -> BaseProvider:
     """Load the model."""
     _quiet()
-    extra: dict[str, Any] = {}
-    if options.context is not None:
-        if options.context < 1:
-            raise InputError(f"--context must be at least 1, not {options.context}")
-        extra["n_ctx"] = options.context
-    if options.device is not None:
-        extra["device"] = options.device
-    try:
-        return load_provider(options.model, options.engine, **extra)
-    except TypeError as error:
-        raise InputError(f"this engine does not take that option ({error})") from error
+    if options.context is not None and options.context < 1:
+        raise InputError(f"--context must be at least 1, not {options.context}")
+    given = {"n_ctx": options.context, "device": options.device, "threads": options.threads}
+    extra = {name: value for name, value in given.items() if value is not None}
+    return load_provider(options.model, options.engine, **extra)
 
 
 def _quiet() -> None:

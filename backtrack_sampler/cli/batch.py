@@ -15,11 +15,12 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import BacktrackError, InputError
+from ..options import SessionOptions
 from ..sampler import BacktrackSampler
 from ..stats import Stats
 from ..stream import TokenStream
@@ -242,6 +243,8 @@ class _RowFile:
         self.failed = 0
         self.count = 0
         self.missing = dict.fromkeys(range(job.n * len(job.prompts)))
+        # What a row does not say was not there to be chosen when it was written.
+        self._defaults = {each.name: each.default for each in fields(SessionOptions) if each.name in job.settings}
         file.seek(0)
         data = file.readall()
         *lines, last = data.split(b"\n")
@@ -295,7 +298,8 @@ class _RowFile:
         job, row = self._job, _row(line)
         if row is None:
             raise InputError(f"{place}: this is no row that this command has written: give another --out")
-        _check_same(place, row["settings"], job.settings)
+        old = row["settings"]
+        _check_same(place, {**old, **self._defaults, **old}, job.settings)
         index = row["index"]
         number = index // job.n
         if number >= len(job.prompts):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from .base_provider import BaseProvider
 from .batch_memory import BatchMemory
 from .interrupts import interrupts_kept
 from .llamacpp_states import SavedState, SavedStates, window_holds
+from .options import check_options, check_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +35,12 @@ _WORTH_A_RESTORE = 32  # a saved state must spare so many tokens to be restored 
 _INTERVAL_RECURRENT = 16  # tokens between saved states where nothing can be dropped
 _INTERVAL_SLIDING = 64  # ... and where most of the time it can
 _REPLAY_SINGLY = 64  # after restoring a state, replay up to so many tokens one at a time
+
+_NO_OPTIONS = {"self", "kwargs", "llama", "model", "model_path", "repo_id"}
+_INSTEAD = {
+    "device": "it uses the GPU that it was compiled for by itself, and n_gpu_layers=0 keeps it from that",
+    "filename": "that is for a repository on the hub, and this is a file",
+}
 
 
 class LlamacppProvider(BaseProvider):
@@ -94,6 +102,7 @@ class LlamacppProvider(BaseProvider):
         *,
         cache_bytes: int = 256 << 20,
         n_ctx: int = 4096,
+        threads: int | None = None,
         **llama: Any,
     ) -> LlamacppProvider:
         """Load a model.
@@ -103,17 +112,30 @@ class LlamacppProvider(BaseProvider):
                 the Hugging Face hub (pass `filename="*Q4_K_M.gguf"` to choose the file).
             cache_bytes: memory for saved states.
             n_ctx: context size in tokens; 0 takes the model's own.
-            **llama: anything else `llama_cpp.Llama` takes.
+            threads: `n_threads` and `n_threads_batch` in one.
+            **llama: anything else `llama_cpp.Llama` takes. Without `n_gpu_layers`, all layers go to a
+                GPU where llama.cpp was compiled for one.
 
         Raises:
+            InputError: there is no such option.
             ModelError: no such file, or llama.cpp cannot load it.
         """
         api = _llama_cpp()
+        path = _model_file(Path(model))
+        loads = [api.Llama.__init__] if path is not None else [api.Llama.__init__, api.Llama.from_pretrained]
+        known = {name for load in loads for name in inspect.signature(load).parameters}
+        known |= inspect.signature(cls.from_pretrained).parameters.keys()
+        check_options("llama.cpp", llama, known - _NO_OPTIONS, _INSTEAD)
+        check_threads(threads)
         cores = os.cpu_count() or 1
         # Llama's own default is half the cores, which leaves a two-core machine with one.
-        options = {"n_threads": cores if cores <= 4 else cores // 2, "verbose": False, **llama}
+        options = {"n_threads": cores if cores <= 4 else cores // 2, "verbose": False}
+        if threads is not None:
+            options |= {"n_threads": threads, "n_threads_batch": threads}
+        if api.llama_supports_gpu_offload():
+            options["n_gpu_layers"] = -1
+        options |= llama
         filename = options.pop("filename", None)
-        path = _model_file(Path(model))
         try:
             if path is not None:
                 llm = _loader(api)(model_path=str(path), n_ctx=n_ctx, **options)

@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, MissingPackageError, ModelError
 from .base_provider import BaseProvider
 from .batch_memory import BatchMemory, SeparateMemories
+from .options import check_options, check_threads
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from .transformers_cache import RollbackCache
 
 __all__ = ["TransformersProvider", "rope_settings"]
+
+# Of what `from_pretrained` takes without naming it, what people write.
+_OPTIONS = {"device", "device_map", "dtype", "max_memory", "offload_folder", "quantization_config", "threads"}
+_INSTEAD = {"n_ctx": "the context is what the model was made for"}
 
 
 class TransformersProvider(BaseProvider):
@@ -87,19 +93,23 @@ class TransformersProvider(BaseProvider):
         model: str | os.PathLike[str],
         *,
         device: torch.device | str | None = None,
+        threads: int | None = None,
         **options: Any,
     ) -> TransformersProvider:
         """Load a model and its tokenizer.
 
         Args:
             model: a name on the Hugging Face hub, a folder, or a `.gguf` file.
-            device: see the class.
+            device: see the class; None takes a GPU that is there, unless `device_map` is given.
+            threads: for `torch.set_num_threads`, which holds for the whole process.
             **options: passed on to `AutoModelForCausalLM.from_pretrained` (dtype, device_map, ...).
 
         Raises:
+            InputError: there is no such option.
             ModelError: it cannot be found or loaded.
         """
-        _, transformers = _libraries()
+        torch, transformers = _libraries()
+        check_threads(threads)
         path = Path(model)
         source = {"pretrained_model_name_or_path": str(model)}
         if path.suffix == ".gguf":
@@ -109,9 +119,20 @@ class TransformersProvider(BaseProvider):
         try:
             loaded = transformers.AutoModelForCausalLM.from_pretrained(**source, **options)
             tokenizer = transformers.AutoTokenizer.from_pretrained(**source)
+        except TypeError as error:  # whatever neither the model's configuration nor the library knows
+            unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            if unknown is None or unknown[1] not in options:
+                raise
+            takes = inspect.signature(transformers.PreTrainedModel.from_pretrained).parameters.keys() | _OPTIONS
+            check_options("transformers", [unknown[1]], takes, _INSTEAD)
+            raise
         except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"cannot load {model} with transformers: {reason}") from error
+        if threads is not None:
+            torch.set_num_threads(threads)
+        if device is None and "device_map" not in options and torch.accelerator.is_available():
+            device = torch.accelerator.current_accelerator()
         return cls(loaded, tokenizer, device)
 
     # -- text ------------------------------------------------------------------------------

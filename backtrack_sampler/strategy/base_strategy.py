@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 from ..rollback import TakeBack
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from ..matching import Decode
     from ..options import SessionOptions
 
