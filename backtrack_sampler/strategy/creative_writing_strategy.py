@@ -61,6 +61,8 @@ class CreativeWritingStrategy(BaseStrategy):
         for token in self._eos:
             if token in probs:
                 probs[token] *= self._eos_penalty
+        if isinstance(probs, dict) and not self._eos.isdisjoint(probs):
+            probs = dict(sorted(probs.items(), key=lambda pair: -pair[1]))  # the end tokens have lost their place
         best = most_probable(probs)
         if best is None:
             return probs

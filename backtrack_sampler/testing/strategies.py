@@ -181,9 +181,10 @@ class _Watched(BaseStrategy):
         self._disturbed = disturbed
         self._compared = compared
         self._streams = 0
+        advice = "use what both libraries share, and count on no order of candidates that you have changed"
         self._arrays = [
-            _Twin(make(), f"where the model gives {what}", "use what arrays and tensors share", library)
-            for library, what in (("numpy", "a NumPy array"), ("torch", "a torch tensor"))
+            _Twin(make(), f"on {what}", advice, library)
+            for library, what in (("numpy", "NumPy arrays"), ("torch", "torch tensors"))
             if disturbed and importlib.util.find_spec(library)
         ]
         self._clear()
@@ -193,7 +194,7 @@ class _Watched(BaseStrategy):
 
     def _clear(self) -> None:
         self._rng = random.Random(self._streams)
-        self._disturbances = 12 if self._disturbed else 0
+        self._disturbances = 20 if self._disturbed else 0
         self._calls: list[tuple[int, str, list[Any]]] = []  # of what is left: length, hook, arguments
         self._length = 0
         self._own: set[int] = set()  # of what is left: where its own requests went back to
@@ -219,7 +220,7 @@ class _Watched(BaseStrategy):
         return self._asked(self._noted("backtrack", tokens), tokens, 0.1)
 
     def at_end(self, tokens: list[int]) -> int:
-        return self._asked(self._noted("at_end", tokens), tokens, 0.8)
+        return self._asked(self._noted("at_end", tokens), tokens, 1.0)
 
     def on_rollback(self, tokens: list[int]) -> None:
         length = self._length = len(tokens)
@@ -263,9 +264,9 @@ class _Watched(BaseStrategy):
         difference = _difference(_plain(result), _plain(other), twin.tolerance)
         if not difference:
             return True
-        if twin is self._replayed and hook in _COUNTS and _count(other) > self._length - self._let_go:
-            return hook == "pending"  # what a new one would still hold may be streamed already
         tokens = next((argument for argument in args if type(argument) is list), [])
+        if twin is self._replayed and hook in _COUNTS and _count(other) > len(tokens) - self._let_go:
+            return hook == "pending"  # what a new one would still hold may be streamed already
         raise _Broken(f"after the tokens {tokens}, {self}.{hook} answers {difference} {twin.where}: {twin.advice}")
 
     def _asked(self, asked: Any, tokens: list[int], chance: float) -> Any:
@@ -274,8 +275,12 @@ class _Watched(BaseStrategy):
             self._own.add(len(tokens) - _count(asked))
         if self._disturbances and self._rng.random() < chance:
             self._disturbances -= 1
-            count = self._rng.choice([0, 1, 2, self._rng.randint(0, len(tokens))])
-            return TakeBack(min(count, len(tokens)), "taken back by the check")
+            length = len(tokens)
+            before = max(0, min(self._own, default=length) - 1)  # where its own requests have left nothing behind
+            left = self._rng.choice([length - 1, self._rng.randrange(length), self._rng.randint(0, before)])
+            return TakeBack(length - left, "taken back by the check")
+        if self._disturbances and asked and self._rng.random() < chance:
+            return 0  # its request is refused
         return asked
 
     def _replay(self) -> _Twin | None:
