@@ -82,10 +82,6 @@ def add_sampling(parser: argparse.ArgumentParser, max_new_tokens: int = 256, tem
         "--on-context-full", default="stop", choices=["stop", "raise"],
         help="when the model's context is full (default: stop)",
     )  # fmt: skip
-    group.add_argument(
-        "--max-retries", type=int, default=100, metavar="N", help="attempts at the same place (default 100)"
-    )
-    group.add_argument("--max-discarded", type=int, metavar="N", help="tokens that may be taken back in all")
     group.add_argument("--stats", action="store_true", help="say afterwards what it has cost (on stderr)")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import InputError
 from .base_strategy import BaseStrategy
-from .v3_adapter import V3Adapter
+from .v3_adapter import as_strategy
 
 __all__ = ["ChainStrategy", "as_strategies"]
 
@@ -47,10 +47,4 @@ def _flat(given: Any) -> list[BaseStrategy]:
     if isinstance(given, (ChainStrategy, list, tuple)):
         parts = given.strategies if isinstance(given, ChainStrategy) else given
         return [strategy for part in parts for strategy in _flat(part)]
-    if isinstance(given, type):
-        raise InputError(f"{given.__name__} is a class: pass an instance, {given.__name__}(...)")
-    if callable(getattr(given, "get_keep_index", None)):
-        return [V3Adapter(given)]
-    if isinstance(given, BaseStrategy):
-        return [given]
-    raise InputError(f"{type(given).__name__} is not a strategy: make it a subclass of BaseStrategy")
+    return [as_strategy(given)]

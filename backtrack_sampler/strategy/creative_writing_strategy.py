@@ -41,7 +41,8 @@ class CreativeWritingStrategy(BaseStrategy):
         self.reset()
 
     def reset(self) -> None:
-        self._unusual: int | None = None  # index of the last token that was not the most probable
+        # Indices of tokens that were not the most probable: the last, and those before it while it may still go.
+        self._unusual: list[int] = []
         self._most_probable = -1
         self._flat = False
         self._take_best_at: int | None = None
@@ -50,6 +51,8 @@ class CreativeWritingStrategy(BaseStrategy):
         for token in self._eos:
             if token in probs:
                 probs[token] *= self._eos_penalty
+        if isinstance(probs, dict) and not self._eos.isdisjoint(probs):
+            probs = dict(sorted(probs.items(), key=lambda pair: -pair[1]))  # the end tokens have lost their place
         best = most_probable(probs)
         if best is None:
             return probs
@@ -63,24 +66,28 @@ class CreativeWritingStrategy(BaseStrategy):
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         # A flat step is about to take the last unusual token back; its own does not matter.
-        if not (self._flat and self._unusual is not None) and tokens[-1] != self._most_probable:
-            self._unusual = len(tokens) - 1
+        if not (self._flat and self._unusual) and tokens[-1] != self._most_probable:
+            self._unusual.append(len(tokens) - 1)
 
     def backtrack(self, tokens: list[int]) -> int:
-        if not self._flat or self._unusual is None or self._unusual == len(tokens) - 1:
+        if not self._flat or not self._unusual or self._unusual[-1] == len(tokens) - 1:
             return 0
-        self._take_best_at = self._unusual
-        return TakeBack(len(tokens) - self._unusual, "led to a flat distribution")
+        self._take_best_at = self._unusual[-1]
+        return TakeBack(len(tokens) - self._unusual[-1], "led to a flat distribution")
 
     def on_rollback(self, tokens: list[int]) -> None:
-        if self._unusual is not None and self._unusual >= len(tokens):
-            self._unusual = None
+        while self._unusual and self._unusual[-1] >= len(tokens):
+            self._unusual.pop()
         if self._take_best_at is not None and self._take_best_at > len(tokens):
             self._take_best_at = None
         self._flat = False
 
     def pending(self, tokens: list[int]) -> int:
-        return 0 if self._unusual is None else max(0, len(tokens) - self._unusual)
+        if not self._unusual:
+            return 0
+        if self._unusual[-1] < len(tokens):
+            del self._unusual[:-1]  # it stands, so what comes before it may be streamed now
+        return max(0, len(tokens) - self._unusual[-1])
 
     def _is_flat(self, probs: Candidates) -> bool:
         """Whether the most probable tokens, fewer than the threshold, fall short of the mass."""

@@ -8,10 +8,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import MissingPackageError, StrategyError
+from ..errors import InputError, MissingPackageError, StrategyError
 from .base_strategy import BaseStrategy, Candidates
 
-__all__ = ["V3Adapter"]
+__all__ = ["V3Adapter", "as_strategy"]
+
+
+def as_strategy(given: Any) -> BaseStrategy:
+    """A strategy of ours as it is, one of 3.x in an adapter.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(given, type):
+        raise InputError(f"{given.__name__} is a class: pass an instance, {given.__name__}(...)")
+    if callable(getattr(given, "get_keep_index", None)):
+        return V3Adapter(given)
+    if isinstance(given, BaseStrategy):
+        return given
+    raise InputError(f"{type(given).__name__} is not a strategy: make it a subclass of BaseStrategy")
 
 
 class V3Adapter(BaseStrategy):
