@@ -26,12 +26,12 @@ from .events import Drawn, Event, Finished, Participant, Released, Rollback, Sta
 from .generator import Generator
 from .options import SessionOptions
 from .provider.base_provider import BaseProvider
+from .rollback import TakeBack
 from .sampler import BacktrackSampler
 from .session import Session
 from .stats import Stats
 from .strategy.adaptive_temperature_strategy import AdaptiveTemperatureStrategy
 from .strategy.antislop_strategy import AntiSlopStrategy
-from .rollback import TakeBack
 from .strategy.base_strategy import BaseStrategy, Candidates, Stream
 from .strategy.chain_strategy import ChainStrategy
 from .strategy.creative_writing_strategy import CreativeWritingStrategy

@@ -18,8 +18,8 @@ from .provider.base_provider import BaseProvider
 from .sampler import BacktrackSampler, like
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
-from .strategy.operator_strategy import OperatorStrategy
 from .strategy.chain_strategy import as_strategies
+from .strategy.operator_strategy import OperatorStrategy
 from .stream import TokenStream
 
 __all__ = ["Generator"]
@@ -97,8 +97,8 @@ class Generator:
         self._sampler.strategies = strategies
         return self._sampler.stream(
             prompt, max_length, max_new_tokens, temperature, top_k, top_p, min_p,
-            stop=stop_sequences if stop is None else stop, seed=seed, max_retries=max_retries, max_discarded=max_discarded,
-            on_exhausted=on_exhausted, on_context_full=on_context_full, add_special_tokens=add_special_tokens,
+            stop=stop_sequences if stop is None else stop, seed=seed, max_retries=max_retries,
+            max_discarded=max_discarded, on_exhausted=on_exhausted, on_context_full=on_context_full, add_special_tokens=add_special_tokens,
             on_event=on_event,
         )  # fmt: skip
 

@@ -50,9 +50,7 @@ class BacktrackSampler:
     with an error. Threads may share a provider, not a sampler; they wait for each other.
     """
 
-    def __init__(
-        self, provider: BaseProvider, strategy: BaseStrategy | Sequence[BaseStrategy] | Any = None
-    ) -> None:
+    def __init__(self, provider: BaseProvider, strategy: BaseStrategy | Sequence[BaseStrategy] | Any = None) -> None:
         self.provider = provider
         self.strategies = as_strategies(strategy)
         self.stats = Stats()
@@ -183,11 +181,10 @@ class BacktrackSampler:
                 ready.append((tokens, limited(options, tokens, max_length)))
             except InputError as error:
                 raise InputError(f"prompt {number}: {error}" if len(prompts) > 1 else str(error)) from None
-        maker = StrategyMaker(make_strategy)
-        rows = [
-            TokenStream(self.provider, ready[index // n][0], replace(ready[index // n][1], seed=seed), maker, on_event, index)
-            for index, seed in enumerate(_seeds(seeds, n * len(ready)))
-        ]  # fmt: skip
+        maker, rows = StrategyMaker(make_strategy), []
+        for index, seed in enumerate(_seeds(seeds, n * len(ready))):
+            tokens, own = ready[index // n]
+            rows.append(TokenStream(self.provider, tokens, replace(own, seed=seed), maker, on_event, index))
         return Batch(self.provider, rows, max_batch)
 
     @like(generate_batch)
@@ -252,7 +249,8 @@ def limited(options: SessionOptions, tokens: list[int], max_length: int | None) 
     room = check_count("max_length", max_length) - len(tokens)
     if room < 1:
         raise InputError(
-            f"the prompt alone has {len(tokens)} tokens, and max_length is {max_length}: raise it, or use max_new_tokens"
+            f"the prompt alone has {len(tokens)} tokens, and max_length is {max_length}: "
+            "raise it, or use max_new_tokens"
         )
     return replace(options, max_new_tokens=min(room, options.max_new_tokens or room))
 

@@ -82,7 +82,9 @@ class Session:
         self._filters = _relaxations(options)
         self._hooks = {name: _overridden(name, self.strategies) for name in vars(BaseStrategy) if name[0] != "_"}
         self._logits: Any = None  # of the present step
-        self._stop = TokenMatcher(decode, options.stop or (), exact=True, context=prompt) if options.stop else None
+        self._stop = None
+        if options.stop:
+            self._stop = TokenMatcher(decode, options.stop, exact=True, special=special_tokens, context=prompt)
         self._stop_match: Match | None = None
         self._tell("reset")
         self._tell("on_start", Stream(tuple(prompt), decode, options, self._logit))
@@ -379,7 +381,9 @@ class Session:
         try:
             return operator.index(value)
         except TypeError:
-            raise StrategyError(f"{strategy}.{hook} returned {value!r}: return a number of tokens, 0 for none") from None
+            raise StrategyError(
+                f"{strategy}.{hook} returned {value!r}: return a number of tokens, 0 for none"
+            ) from None
 
     def _call(self, strategy: BaseStrategy, name: str, hook: Callable[..., Any], *args: Any) -> Any:
         """Call a hook; an error in it names strategy and hook."""

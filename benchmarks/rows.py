@@ -105,7 +105,9 @@ def main() -> None:
     parser.add_argument("--phrases", type=Path, help="a JSON list")
     options = parser.parse_args()
     phrases = json.loads(options.phrases.read_text()) if options.phrases else [f"phrase {n} of" for n in range(8000)]
-    print(f"| library | what | top-k | µs a token | of it copying | ({options.rows} rows, vocabulary {options.vocabulary:,})")
+    print(
+        f"| library | what | top-k | µs a token | of it copying | ({options.rows} rows, vocabulary {options.vocabulary:,})"
+    )
     print("|---|---|---:|---:|---:|")
     for library in options.libraries:
         provider = Ready(options.rows, options.vocabulary, library)
@@ -120,7 +122,10 @@ def main() -> None:
                 microseconds(provider, options.rows, options.tokens, make, top_k) for _ in range(options.repeats + 1)
             ]
             copied = statistics.median(copying(provider, options.rows) for _ in range(5))
-            print(f"| {library} | {what} | {top_k or 'all'} | {statistics.median(found[1:]):.0f} | {copied:.0f} |", flush=True)
+            print(
+                f"| {library} | {what} | {top_k or 'all'} | {statistics.median(found[1:]):.0f} | {copied:.0f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

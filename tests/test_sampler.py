@@ -194,7 +194,7 @@ def test_a_second_stream_ends_the_first() -> None:
         list(first)
     assert len(list(second)) == 19
     with pytest.raises(BacktrackError, match="another stream"):
-        list(zip(sampler.stream_text("a", max_new_tokens=20), sampler.stream_text("b", max_new_tokens=20)))
+        list(zip(sampler.stream_text("a", max_new_tokens=20), sampler.stream_text("b", max_new_tokens=20), strict=True))
 
 
 def test_streams_that_are_made_first_and_read_later() -> None:

@@ -11,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backtrack_sampler import sampling
 from backtrack_sampler.candidates import ArrayCandidates
 from backtrack_sampler.errors import InputError, ModelError
 from backtrack_sampler.options import SessionOptions
-from backtrack_sampler import sampling
 from backtrack_sampler.sampling import candidates, draw, entropy, most_probable, scale, top_of_rows, total
 from backtrack_sampler.testing import ListLogits
 

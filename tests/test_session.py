@@ -7,7 +7,16 @@ import math
 
 import pytest
 
-from backtrack_sampler import BaseStrategy, InputError, ModelError, RollbackError, Session, SessionOptions, StrategyError, TakeBack
+from backtrack_sampler import (
+    BaseStrategy,
+    InputError,
+    ModelError,
+    RollbackError,
+    Session,
+    SessionOptions,
+    StrategyError,
+    TakeBack,
+)
 from backtrack_sampler.events import Drawn, Finished, Participant, Released, Rollback, Started
 from backtrack_sampler.strategy.chain_strategy import as_strategies
 from backtrack_sampler.testing import ListLogits

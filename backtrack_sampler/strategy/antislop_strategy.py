@@ -9,6 +9,7 @@ are pending.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+
 from ..checks import check_count
 from ..errors import InputError
 from ..matching import Match, TokenMatcher

@@ -11,7 +11,6 @@ import copy
 import math
 import operator as indices
 from collections.abc import Callable
-from typing import Any
 
 from ..candidates import normalised
 from ..checks import check_count
@@ -152,5 +151,7 @@ class OperatorStrategy(BaseStrategy):
                 f"operator {self.operator!r} returned {asked!r}: return how many tokens to take back, 0 for none"
             )
         if count > length:
-            raise RollbackError(f"operator {self.operator!r} asked for {count} tokens back, but there are only {length}")
+            raise RollbackError(
+                f"operator {self.operator!r} asked for {count} tokens back, but there are only {length}"
+            )
         return TakeBack(count, getattr(asked, "why", ""))

@@ -34,8 +34,8 @@ class Replay(NamedTuple):
 class Trace:
     """Records one stream: pass it as `on_event`, then write it with `to_html` or `to_jsonl`.
 
-    Where another stream begins, the trace starts anew. Texts are decoded when they are asked for, so recording costs a few
-    microseconds a token.
+    Where another stream begins, the trace starts anew. Texts are decoded when they are asked for, so
+    recording costs a few microseconds a token.
 
     Args:
         provider: the model that is sampled from, or only its `decode`.

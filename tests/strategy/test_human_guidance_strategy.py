@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtrack_sampler import BacktrackSampler, ChainStrategy
-from backtrack_sampler.errors import ContextFullError, InputError
+from backtrack_sampler.errors import InputError
 from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
 from backtrack_sampler.strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
 from backtrack_sampler.terminal.guidance_screen import BACK, QUIT, Menu
