@@ -17,6 +17,7 @@ from .events import Event
 from .matching import Detokenizer
 from .options import SessionOptions
 from .provider.base_provider import BaseProvider
+from .sampling import copy_of
 from .session import Session
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
@@ -229,15 +230,14 @@ class Batch(Iterator[tuple[int, int]]):
                 started = time.perf_counter()
                 counted = self._provider.forward_passes, self._provider.evaluated_tokens
                 chunks = []
-                for row, logits in zip(
-                    self._active, self._provider.each_logits([row.sequence for row in self._active]), strict=True
-                ):
-                    new = row.step(logits)
+                rows = self._provider.peek_batch([row.sequence for row in self._active])
+                for row, logits in zip(self._active, rows, strict=True):
+                    new = row.step(copy_of(logits))
                     for _ in range(_FROM_MEMORY):
                         known = self._provider.recall(row.sequence) if row.went_back else None
                         if known is None:
                             break
-                        new += row.step(known)
+                        new += row.step(copy_of(known))
                     if row.done:
                         _add(self._ended, row.stats)
                     if new or row.done:

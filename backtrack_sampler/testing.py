@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from .errors import BacktrackError
 from .events import Event, Released, Rollback
 from .operators import BaseOperator, Step
 from .provider.base_provider import BaseProvider
-from .provider.batch_memory import BatchMemory, Row, Work
+from .provider.memory import Memory, Row, Work
 from .sampler import BacktrackSampler
 from .strategy.base_strategy import BaseStrategy
 from .strategy.v3_adapter import as_strategy
@@ -119,7 +120,7 @@ class FakeProvider(BaseProvider):
     def _keep(self, length: int, tokens: list[int]) -> int:
         return length if self.droppable else 0
 
-    def _new_batch(self) -> BatchMemory:
+    def _new_batch(self) -> Memory:
         return _FakeBatch(self, self._remember)
 
     def answer(self, sequence: list[int]) -> ListLogits:
@@ -130,12 +131,12 @@ class FakeProvider(BaseProvider):
         return ListLogits(rng.gauss(0, 2) for _ in self.vocabulary)
 
 
-class _FakeBatch(BatchMemory):
+class _FakeBatch(Memory):
     """Rows that are lists. Answers come from what they hold, so that a wrong row gives a wrong answer."""
 
     def __init__(self, provider: FakeProvider, remember: int) -> None:
         super().__init__(provider, remember)
-        self._fake = provider
+        self._fake: FakeProvider = weakref.proxy(provider)  # no cycle, as in `Memory`
         self._held: list[list[int]] = []
 
     def _make_room(self, rows: int, length: int) -> None:
@@ -152,7 +153,7 @@ class _FakeBatch(BatchMemory):
             found.append(self._fake.answer(held))
         return found
 
-    def _keep(self, row: Row, length: int) -> int:
+    def _keep(self, row: Row, length: int, tokens: list[int]) -> int:
         return length if self._fake.droppable else 0
 
     def _share(self, source: Row, target: Row, length: int) -> int:

@@ -28,7 +28,7 @@ from backtrack_sampler import (
     StrategyError,
 )
 from backtrack_sampler.events import Finished, Released, Rollback
-from backtrack_sampler.provider import batch_memory
+from backtrack_sampler.provider import memory as memories
 from backtrack_sampler.provider.llamacpp_provider import LlamacppProvider
 from backtrack_sampler.provider.transformers_provider import TransformersProvider
 from backtrack_sampler.testing import FakeProvider
@@ -206,9 +206,9 @@ class Watched(FakeProvider):
         super().__init__(**options)
         self.widths: list[int] = []
 
-    def each_logits(self, sequences: Any) -> Any:
+    def peek_batch(self, sequences: Any) -> Any:
         self.widths.append(len(sequences))
-        return super().each_logits(sequences)
+        return super().peek_batch(sequences)
 
 
 def test_a_row_that_ends_is_replaced_at_once() -> None:
@@ -568,7 +568,7 @@ class KeepsGoingBack(BaseStrategy):
 @pytest.mark.slow
 def test_the_memory_of_64_rows_that_keep_going_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys and values: rows times at most twice the longest stream and 128; logits: the stated bytes, however long it goes on."""
-    monkeypatch.setattr(batch_memory, "REMEMBERED_BYTES", 64 * 10 * 4 * VOCABULARY)  # ten a row
+    monkeypatch.setattr(memories, "REMEMBERED_BYTES", 64 * 10 * 4 * VOCABULARY)  # ten a row
     provider = TransformersProvider(tiny("llama"), TinyTokenizer(), remember=64)
     provider.eos_token_ids = frozenset()
     sampler = BacktrackSampler(provider)
@@ -582,7 +582,7 @@ def test_the_memory_of_64_rows_that_keep_going_back(monkeypatch: pytest.MonkeyPa
             longest = max(len(row.tokens) for row in memory._rows)
             arrays = [raw for row in memory._rows for raw in row.recent.values()] + memory._spare
             assert len(memory._rows) == 64
-            assert sum(raw.nbytes for raw in arrays) <= batch_memory.REMEMBERED_BYTES
+            assert sum(raw.nbytes for raw in arrays) <= memories.REMEMBERED_BYTES
             for layer in memory._layers:
                 assert layer.keys.shape[0] == 64
                 assert layer.keys.shape[2] <= 2 * longest + 129
