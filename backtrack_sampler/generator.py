@@ -98,7 +98,8 @@ class Generator:
         return self._sampler.stream(
             prompt, max_length, max_new_tokens, temperature, top_k, top_p, min_p,
             stop=stop_sequences if stop is None else stop, seed=seed, max_retries=max_retries,
-            max_discarded=max_discarded, on_exhausted=on_exhausted, on_context_full=on_context_full, add_special_tokens=add_special_tokens,
+            max_discarded=max_discarded, on_exhausted=on_exhausted, on_context_full=on_context_full,
+            add_special_tokens=add_special_tokens,
             on_event=on_event,
         )  # fmt: skip
 

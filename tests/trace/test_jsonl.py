@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streams import broken_off, record, taken_back
 
-from backtrack_sampler import Drawn, InputError, Trace
+from backtrack_sampler import InputError, Trace
 from backtrack_sampler.trace.page import page
 
 SEEDS = st.integers(0, 10**6)
