@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -255,11 +255,12 @@ def limited(options: SessionOptions, tokens: list[int], max_length: int | None) 
     return replace(options, max_new_tokens=min(room, options.max_new_tokens or room))
 
 
-def _seeds(seeds: int | Sequence[int] | None, count: int) -> list[int | None]:
+def _seeds(seeds: int | Iterable[int] | None, count: int) -> list[int | None]:
     """A seed for each stream of a batch; None for a random one."""
-    if seeds is None or not (isinstance(seeds, Sequence) or hasattr(seeds, "__len__")):
+    if not isinstance(seeds, Iterable) or isinstance(seeds, str):
         first = check_seed("seeds", seeds)
         return [None if first is None else first + index for index in range(count)]
-    if len(seeds) != count:
-        raise InputError(f"there are {count} streams and {len(seeds)} seeds: give one for each, or a single number")
-    return [check_seed("seeds", seed) for seed in seeds]
+    given = [check_seed("seeds", seed) for seed in seeds]
+    if len(given) != count:
+        raise InputError(f"there are {count} streams and {len(given)} seeds: give one for each, or a single number")
+    return given

@@ -64,7 +64,7 @@ class ListLogits(list[float]):
     def __ne__(self, other: object) -> Any:
         return super().__ne__(other) if isinstance(other, list) else ListLogits(each != other for each in self)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def max(self) -> float:
         return _Float(max(self))
@@ -112,7 +112,7 @@ class ListLogits(list[float]):
 
 def _values(value: Any, count: int) -> Any:
     """One value for each place: those of another row, or the same number for all."""
-    return value if hasattr(value, "__len__") and getattr(value, "ndim", 1) else [value] * count
+    return value if hasattr(value, "__len__") and getattr(value, "ndim", True) else [value] * count
 
 
 def _each(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], ListLogits]:
@@ -120,6 +120,10 @@ def _each(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], Lis
         return ListLogits(operate(a, b) for a, b in zip(self, _values(other, len(self)), strict=True))
 
     return method
+
+
+def _swapped(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda a, b: operate(b, a)
 
 
 def _in_place(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], ListLogits]:
@@ -135,7 +139,7 @@ for _name in ("lt", "le", "gt", "ge", "and_", "or_"):
 for _name in ("add", "sub", "mul", "truediv", "pow"):
     _operate = getattr(operator, _name)
     setattr(ListLogits, f"__{_name}__", _each(_operate))
-    setattr(ListLogits, f"__r{_name}__", _each(lambda a, b, operate=_operate: operate(b, a)))
+    setattr(ListLogits, f"__r{_name}__", _each(_swapped(_operate)))
     setattr(ListLogits, f"__i{_name}__", _in_place(_operate))
 
 

@@ -116,8 +116,8 @@ def _watched(
     make: Callable[[BaseProvider], Any], provider: BaseProvider, *, disturbed: bool = False, compared: bool = False
 ) -> BaseStrategy:
     """A `_Watched` that goes by the name of the strategy in it, so that every message does."""
-    first = as_strategy(make(provider))
-    return type(name_of(first), (_Watched,), {})(lambda: as_strategy(make(provider)), disturbed, compared)
+    named: type[_Watched] = type(name_of(as_strategy(make(provider))), (_Watched,), {})
+    return named(lambda: as_strategy(make(provider)), disturbed, compared)
 
 
 class _Broken(AssertionError):
@@ -269,7 +269,7 @@ class _Watched(BaseStrategy):
             return hook == "pending"  # what a new one would still hold may be streamed already
         raise _Broken(f"after the tokens {tokens}, {self}.{hook} answers {difference} {twin.where}: {twin.advice}")
 
-    def _asked(self, asked: Any, tokens: list[int], chance: float) -> Any:
+    def _asked(self, asked: int, tokens: list[int], chance: float) -> int:
         """Its own request, or another's instead, which may be none."""
         if _count(asked) > 0:
             self._own.add(len(tokens) - _count(asked))

@@ -65,6 +65,8 @@ def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
     }
     texts = iter(trace.replay().texts)
     for event in trace.events:
+        if isinstance(event, Started):
+            continue  # that is in the header
         line: dict[str, Any] = {"event": type(event).__name__.lower()}
         if isinstance(event, Finished):
             yield {**line, "reason": event.reason, "text": event.text}
