@@ -25,6 +25,7 @@ from .operators import BaseOperator
 from .provider.base_provider import BaseProvider
 from .provider.options import check_options
 from .strategy.base_strategy import BaseStrategy
+from .strategy.chain_strategy import ChainStrategy
 
 __all__ = [
     "embedded_model",
@@ -235,7 +236,7 @@ def _classes(module: ModuleType) -> Iterator[type[Any]]:
 
 
 def _is_strategy(cls: type[Any]) -> bool:
-    return issubclass(cls, BaseStrategy) or hasattr(cls, "get_keep_index")
+    return issubclass(cls, (BaseStrategy, ChainStrategy)) or hasattr(cls, "get_keep_index")
 
 
 def _is_operator(cls: type[Any]) -> bool:

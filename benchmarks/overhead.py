@@ -72,12 +72,12 @@ class BareTransformers:
         self._model = provider._model
 
     def go_back(self, count: int) -> None:
-        self._provider._memory.cache.crop(-count)
+        self._provider._stream.memory.cache.crop(-count)
 
     def feed(self, token: int) -> None:
         import torch
 
-        cache = self._provider._memory.cache
+        cache = self._provider._stream.memory.cache
         ids = torch.tensor([[token]], device=self._model.device)
         with torch.inference_mode():
             output = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)

@@ -19,11 +19,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..batch import BatchRow
 from ..errors import BacktrackError, InputError
 from ..options import SessionOptions
 from ..sampler import BacktrackSampler
 from ..stats import Stats
+from ..stream import TokenStream
 
 __all__ = ["Job", "Model", "Prompt", "read_prompts", "write_rows"]
 
@@ -181,7 +181,7 @@ def _write(job: Job, file: _RowFile, model: Model, report: Callable[[Stats], Non
     tokens = {number: _tokens(job, model, number) for number in dict.fromkeys(numbers)}
     batch = model.sampler.generate_batch(
         [tokens[number] for number in numbers],
-        strategy=model.strategy,
+        make_strategy=model.strategy,
         seeds=None if job.seed is None else [job.seed + index for index in indices],
         max_batch=job.max_batch,
         **job.sampling,
@@ -261,7 +261,7 @@ class _RowFile:
         """What to say of rows that failed in earlier runs; "" for none."""
         return f" ({self.failed} of them failed: remove their lines to try again)" if self.failed else ""
 
-    def append(self, index: int, row: BatchRow) -> None:
+    def append(self, index: int, row: TokenStream) -> None:
         """Write a row that is over; in one piece, so that a line that was begun is one that was cut off."""
         stats = row.stats
         said: dict[str, Any] = {

@@ -9,6 +9,7 @@ slid), at intervals, so that going back is a state restored and the rest replaye
 from __future__ import annotations
 
 import ctypes
+import functools
 import inspect
 import os
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingPackageError, ModelError
 from .base_provider import BaseProvider
-from .batch_memory import BatchMemory
 from .interrupts import interrupts_kept
 from .llamacpp_states import SavedState, SavedStates, window_holds
+from .memory import Memory
 from .options import check_options, check_threads
 
 if TYPE_CHECKING:
@@ -81,12 +82,14 @@ class LlamacppProvider(BaseProvider):
         self._window = int(self._api.llama_model_n_swa(llm.model))  # 0: no sliding window
         self._interval = self._checkpoint_interval()
         self._last_saved = 0
+        self._restored: npt.NDArray[np.float32] | None = None
         self._logits_at, self._logits_view = 0, np.empty(0, dtype=np.float32)
         super().__init__(remember)
         trained = self._api.llama_model_n_ctx_train(llm.model)
         rope = llm.context_params
         stretched = rope.rope_freq_base or rope.rope_freq_scale or rope.rope_scaling_type > 0
         self.vocabulary_size = self._size
+        self.model_name = Path(str(llm.model_path)).stem
         self._trained = 0 if stretched else max(0, trained)
         self.context_size = min(context, self._trained) if self._trained else context
         self.eos_token_ids = frozenset(
@@ -153,6 +156,13 @@ class LlamacppProvider(BaseProvider):
     def decode(self, tokens: Sequence[int]) -> str:
         return b"".join(map(self._piece, tokens)).decode("utf-8", errors="replace")
 
+    @functools.cached_property
+    def special_tokens(self) -> Mapping[int, str]:
+        api, vocabulary = self._api, self._vocabulary
+        kinds = api.LLAMA_TOKEN_ATTR_UNKNOWN | api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_USER_DEFINED
+        special = [token for token in range(self._size) if api.llama_vocab_get_attr(vocabulary, token) & kinds]
+        return {token: self._token_to_piece(token, special=True).decode(errors="replace") for token in special}
+
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         template = (self._llm.metadata or {}).get("tokenizer.chat_template")
         if not template:
@@ -179,13 +189,13 @@ class LlamacppProvider(BaseProvider):
         token = int(token)
         if not 0 <= token < self._size:
             raise InputError(f"token {token} is not in the vocabulary of {self._size}")
-        buffer = self._piece_buffer
-        arguments = (self._vocabulary, token, buffer, len(buffer), 0, special)
-        size = self._api.llama_token_to_piece(*arguments)
-        if size < 0:  # the buffer is too small: it says by how much
-            self._piece_buffer = ctypes.create_string_buffer(-size)
-            return self._token_to_piece(token, special)
-        return buffer.raw[:size]
+        with self.lock:  # one buffer for all
+            buffer = self._piece_buffer
+            size = self._api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, special)
+            if size < 0:  # the buffer is too small: it says by how much
+                self._piece_buffer = ctypes.create_string_buffer(-size)
+                return self._token_to_piece(token, special)
+            return buffer.raw[:size]
 
     @property
     def larger_context(self) -> str:
@@ -198,6 +208,16 @@ class LlamacppProvider(BaseProvider):
     # -- memory ----------------------------------------------------------------------------
 
     def _evaluate(self, tokens: list[int], start: int) -> npt.NDArray[np.float32]:
+        logits = self._decode(tokens, start)
+        length = start + len(tokens)
+        prompt = start == 0 or len(tokens) >= _PROMPT
+        due = self._interval and not 0 <= length - self._last_saved < self._interval
+        if prompt or due:
+            self._save(self._evaluated[:start] + tokens, logits, prompt)
+            self._last_saved = length
+        return logits
+
+    def _decode(self, tokens: list[int], start: int) -> npt.NDArray[np.float32]:
         import numpy as np
 
         llm = self._llm
@@ -214,7 +234,7 @@ class LlamacppProvider(BaseProvider):
         if address != self._logits_at:  # llama.cpp keeps its output in one place, mostly
             self._logits_at = address
             self._logits_view = np.ctypeslib.as_array(pointer, shape=(self._size,))
-        return self._logits_view.copy()
+        return self._logits_view
 
     def _keep(self, length: int, tokens: list[int]) -> int:
         droppable = self._drop_is_right(length)
@@ -228,6 +248,7 @@ class LlamacppProvider(BaseProvider):
         # It has slid, or (recurrent, hybrid) it refuses: a saved state, and the rest replayed.
         saved = self._states.longest(tokens)
         if saved is None:
+            self._llm.reset()
             self._api.llama_memory_clear(memory, True)
             return 0
         return self._replay(tokens, self._restore(saved), length)
@@ -241,7 +262,7 @@ class LlamacppProvider(BaseProvider):
         if not 0 < end - start <= _REPLAY_SINGLY:
             return start
         for position in range(start, end):
-            self._evaluate(tokens[position : position + 1], position)
+            self._decode(tokens[position : position + 1], position)
         self.forward_passes += end - start
         self.evaluated_tokens += end - start
         return end
@@ -257,27 +278,18 @@ class LlamacppProvider(BaseProvider):
         memory = self._api.llama_get_memory(self._llm.ctx)
         return window_holds(self._api, memory, 0, length, self._window)
 
-    def _after_evaluation(self, start: int) -> None:
-        length = len(self._evaluated)
-        prompt = start == 0 or length - start >= _PROMPT
-        due = self._interval and not 0 <= length - self._last_saved < self._interval
-        if prompt or due:
-            self._save(prompt)
-            self._last_saved = length
-
-    def _save(self, prompt: bool) -> None:
+    def _save(self, tokens: list[int], logits: npt.NDArray[np.float32], prompt: bool) -> None:
         import numpy as np
 
         context = self._llm.ctx
         size = self._api.llama_state_seq_get_size(context, 0)
-        logits = self._recent[len(self._evaluated)]
-        if not self._states.make_room(size + logits.nbytes, self._evaluated):
+        if not self._states.make_room(size + logits.nbytes, tokens):
             return
         data = np.empty(size, dtype=np.uint8)
         pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         written = self._api.llama_state_seq_get_data(context, pointer, size, 0)
         if written:
-            self._states.add(SavedState(self._llm, self._evaluated[:], data[:written], logits, prompt))
+            self._states.add(SavedState(self._llm, tokens, data[:written], logits.copy(), prompt))
 
     def _restore(self, saved: SavedState) -> int:
         """Put a saved state back; returns its length."""
@@ -294,23 +306,20 @@ class LlamacppProvider(BaseProvider):
         llm.input_ids[:length] = saved.tokens
         self._written[:length] = saved.tokens
         self._last_saved = length
-        self._recent[length] = saved.logits
+        self._restored = saved.logits
         return length
 
-    def _notice_changes(self) -> None:
-        length = len(self._evaluated)
-        llm = self._llm
-        if llm.n_tokens != length or (llm.input_ids[:length] != self._written[:length]).any():
-            self._forget()
+    def _saved_logits(self) -> npt.NDArray[np.float32] | None:
+        return self._restored
 
-    def _forget(self) -> None:
-        super()._forget()
-        self._llm.reset()
+    def _is_intact(self) -> bool:
+        length, llm = len(self._evaluated), self._llm
+        return llm.n_tokens == length and not (llm.input_ids[:length] != self._written[:length]).any()
 
-    def _new_batch(self) -> BatchMemory:
+    def _new_batch(self) -> Memory:
         from .llamacpp_batch import LlamacppBatch
 
-        return LlamacppBatch(self, self._remember)
+        return LlamacppBatch(self, self._remember, self._llm, self._window, self._interval)
 
     def _checkpoint_interval(self) -> int:
         model = self._llm.model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..checks import check_number
 from ..errors import InputError
 from ..provider.base_provider import BaseProvider
 from ..sampling import most_probable
@@ -31,27 +32,17 @@ class CreativeWritingStrategy(BaseStrategy):
         top_k_threshold_flat: int = 9,
         eos_penalty: float = 0.8,
     ) -> None:
-        for name, value in (
-            ("top_p_flat", top_p_flat),
-            ("top_k_threshold_flat", top_k_threshold_flat),
-            ("eos_penalty", eos_penalty),
-        ):
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise InputError(f"{name} must be a number, not {value!r}")
-        if not 0 < top_p_flat <= 1:
-            raise InputError(f"top_p_flat must be more than 0 and at most 1, not {top_p_flat}")
-        if top_k_threshold_flat < 1:
-            raise InputError(f"top_k_threshold_flat must be at least 1, not {top_k_threshold_flat}")
-        if eos_penalty < 0:
-            raise InputError(f"eos_penalty must be 0 or more, not {eos_penalty}")
         self._eos = provider.eos_token_ids
-        self._top_p_flat = top_p_flat
-        self._threshold = top_k_threshold_flat
-        self._eos_penalty = eos_penalty
+        self._top_p_flat = check_number("top_p_flat", top_p_flat, 0, 1)
+        if top_p_flat == 0:
+            raise InputError("top_p_flat must be more than 0 and at most 1, not 0")
+        self._threshold = check_number("top_k_threshold_flat", top_k_threshold_flat, 1)
+        self._eos_penalty = check_number("eos_penalty", eos_penalty, 0)
         self.reset()
 
     def reset(self) -> None:
-        self._unusual: int | None = None  # index of the last token that was not the most probable
+        # Indices of tokens that were not the most probable: the last, and those before it while it may still go.
+        self._unusual: list[int] = []
         self._most_probable = -1
         self._flat = False
         self._take_best_at: int | None = None
@@ -60,6 +51,8 @@ class CreativeWritingStrategy(BaseStrategy):
         for token in self._eos:
             if token in probs:
                 probs[token] *= self._eos_penalty
+        if isinstance(probs, dict) and not self._eos.isdisjoint(probs):
+            probs = dict(sorted(probs.items(), key=lambda pair: -pair[1]))  # the end tokens have lost their place
         best = most_probable(probs)
         if best is None:
             return probs
@@ -73,24 +66,28 @@ class CreativeWritingStrategy(BaseStrategy):
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         # A flat step is about to take the last unusual token back; its own does not matter.
-        if not (self._flat and self._unusual is not None) and tokens[-1] != self._most_probable:
-            self._unusual = len(tokens) - 1
+        if not (self._flat and self._unusual) and tokens[-1] != self._most_probable:
+            self._unusual.append(len(tokens) - 1)
 
     def backtrack(self, tokens: list[int]) -> int:
-        if not self._flat or self._unusual is None or self._unusual == len(tokens) - 1:
+        if not self._flat or not self._unusual or self._unusual[-1] == len(tokens) - 1:
             return 0
-        self._take_best_at = self._unusual
-        return TakeBack(len(tokens) - self._unusual, "led to a flat distribution")
+        self._take_best_at = self._unusual[-1]
+        return TakeBack(len(tokens) - self._unusual[-1], "led to a flat distribution")
 
     def on_rollback(self, tokens: list[int]) -> None:
-        if self._unusual is not None and self._unusual >= len(tokens):
-            self._unusual = None
+        while self._unusual and self._unusual[-1] >= len(tokens):
+            self._unusual.pop()
         if self._take_best_at is not None and self._take_best_at > len(tokens):
             self._take_best_at = None
         self._flat = False
 
     def pending(self, tokens: list[int]) -> int:
-        return 0 if self._unusual is None else max(0, len(tokens) - self._unusual)
+        if not self._unusual:
+            return 0
+        if self._unusual[-1] < len(tokens):
+            del self._unusual[:-1]  # it stands, so what comes before it may be streamed now
+        return max(0, len(tokens) - self._unusual[-1])
 
     def _is_flat(self, probs: Candidates) -> bool:
         """Whether the most probable tokens, fewer than the threshold, fall short of the mass."""
