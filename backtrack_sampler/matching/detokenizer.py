@@ -92,8 +92,7 @@ class Detokenizer:
             if stable > settled or not waited:
                 # It begins in this token. By itself that may begin otherwise, but it ends the same.
                 new = text[settled:stable]
-                waits = len(text) - max(stable, settled)
-                window, settled = index, max(0, self.own_length(token) - waits)
+                window, settled = index, max(0, self.own_length(token) - (len(text) - stable))
             else:
                 new, window, settled, incomplete = self._waiting(text, window, settled)
         self._states.append(_After(window, settled, incomplete))
