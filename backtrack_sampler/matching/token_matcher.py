@@ -146,8 +146,8 @@ class TokenMatcher:
     def pending(self, count: int) -> int:
         """Of the first `count` tokens, how many at the end could still become part of a match.
 
-        Asked of the shorter beginnings as well, as `BaseStrategy.pending` is, it keeps all that `cut`
-        may go back to.
+        Asked of the shorter beginnings as well, as `BaseStrategy.pending` is, these are all that
+        `cut` may take back.
         """
         state = self._states[count]
         length = self._detokenizer.characters_before(count)
