@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from phrases import made_up_phrases
+from phrases import banned_phrases
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseProvider, OperatorStrategy
 from backtrack_sampler.discovery import embedded_model, load_provider, operator_names
@@ -204,13 +204,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engines", nargs="*", default=["llamacpp", "transformers"])
     parser.add_argument("--model", type=Path, help="a .gguf file (default: the embedded SmolLM2)")
-    parser.add_argument("--slops", type=Path, help="a JSON list of phrases (default: 8,000 made-up ones)")
+    parser.add_argument("--slops", type=Path, help="a JSON list of phrases (default: 8,000 that are made here)")
     parser.add_argument("--tokens", type=int, default=400, help="tokens a row (default 400)")
     parser.add_argument("--long", type=int, default=1600, help="tokens of the growth row")
     parser.add_argument("--rows", nargs="*", choices=ROWS, default=ROWS, help="which rows (default: all)")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/overhead.json"))
     options = parser.parse_args()
-    slops = json.loads(options.slops.read_text()) if options.slops else made_up_phrases()
+    slops = json.loads(options.slops.read_text()) if options.slops else banned_phrases()
     print(f"| {'engine':12} | {'what':58} | {'value':6} | {'bar':8} | {'':6} | {'':52} |")
     print(f"|{'-' * 14}|{'-' * 60}|{'-' * 8}|{'-' * 10}|{'-' * 8}|{'-' * 54}|")
     rows = measure_selection() if "selection" in options.rows else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-# What a small model writes all the time.
+# What a small model writes all the time; a list that it seldom hits costs less.
 COMMON = [
     "he was", "she was", "began to", "as the", "it was a", "a sense of", "in the world", "one day", "as she", "as he",
 ]  # fmt: skip
@@ -19,13 +19,13 @@ _WORDS = [
 ]  # fmt: skip
 
 
-def made_up_phrases(count: int = 8000) -> list[str]:
-    """Two thirds single words, names mostly, and one third phrases of 2 to 6 words, as real lists of such phrases are.
+def banned_phrases(count: int = 8000) -> list[str]:
+    """What is common, and then made-up names, and phrases of 2 to 6 words, two to one, as in real lists.
 
-    Hardly any of them is ever written; what is written begins like one of them all the time.
+    Hardly any of those is ever written; what is written begins like one of them all the time.
     """
     draw = random.Random(0)
-    found: dict[str, None] = {}
+    found = dict.fromkeys(COMMON)
     while len(found) < count:
         if len(found) % 3:
             syllables = [draw.choice(_ONSETS) + draw.choice(_VOWELS) for _ in range(draw.randint(2, 3))]
