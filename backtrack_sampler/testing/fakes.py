@@ -63,7 +63,7 @@ class ListLogits(list[float]):
     def __ne__(self, other: object) -> Any:
         return super().__ne__(other) if isinstance(other, list) else ListLogits(each != other for each in self)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def max(self) -> float:
         return _Float(max(self))
@@ -111,7 +111,7 @@ class ListLogits(list[float]):
 
 def _values(value: Any, count: int) -> Any:
     """One value for each place: those of another row, or the same number for all."""
-    return value if hasattr(value, "__len__") and getattr(value, "ndim", 1) else [value] * count
+    return value if hasattr(value, "__len__") and getattr(value, "ndim", 1) != 0 else [value] * count
 
 
 def _each(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], ListLogits]:
@@ -129,12 +129,16 @@ def _in_place(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any],
     return method
 
 
+def _swapped(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda a, b: operate(b, a)
+
+
 for _name in ("lt", "le", "gt", "ge", "and_", "or_"):
     setattr(ListLogits, f"__{_name.rstrip('_')}__", _each(getattr(operator, _name)))
 for _name in ("add", "sub", "mul", "truediv", "pow"):
     _operate = getattr(operator, _name)
     setattr(ListLogits, f"__{_name}__", _each(_operate))
-    setattr(ListLogits, f"__r{_name}__", _each(lambda a, b, operate=_operate: operate(b, a)))
+    setattr(ListLogits, f"__r{_name}__", _each(_swapped(_operate)))
     setattr(ListLogits, f"__i{_name}__", _in_place(_operate))
 
 
