@@ -122,10 +122,6 @@ def _each(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], Lis
     return method
 
 
-def _swapped(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda a, b: operate(b, a)
-
-
 def _in_place(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], ListLogits]:
     def method(self: ListLogits, other: Any) -> ListLogits:
         self[:] = _each(operate)(self, other)
