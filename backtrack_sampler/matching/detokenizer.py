@@ -2,7 +2,7 @@
 
 A character may span tokens, and a token's text may depend on the one before it. Decoding token by
 token and joining gets both wrong, so each token is decoded together with the last few, and the
-characters at the end that are still incomplete (U+FFFD) wait for the tokens that complete them.
+characters at the end that are still incomplete (U+FFFD) are pending until tokens complete them.
 The window technique is that of vLLM's incremental detokeniser.
 """
 
@@ -27,7 +27,7 @@ class _After(NamedTuple):
 
     window: int  # where the decoding window starts: if incomplete, the token in which that character begins
     settled: int  # characters of the window's text that are already given out
-    incomplete: bool  # whether characters at the end wait for more bytes
+    incomplete: bool  # whether characters at the end are pending
 
 
 class Detokenizer:
@@ -76,7 +76,7 @@ class Detokenizer:
 
     def push(self, token: int) -> str:
         """Add a token; return the characters that are settled by it ("" while one is incomplete)."""
-        window, settled, waited = self._states[-1]
+        window, settled, continued = self._states[-1]
         index = len(self._tokens)
         self._tokens.append(token)
         text = self._decode(self._tokens[window:])
@@ -85,17 +85,16 @@ class Detokenizer:
             new = text[settled:]
             settled = len(text)
             # Without a text of its own (a special token) it would be no context for the next one.
-            if not waited and (self.own_length(token) or index - window >= _MAX_WINDOW):
+            if not continued and (self.own_length(token) or index - window >= _MAX_WINDOW):
                 window, settled = index, self.own_length(token)
         else:
             stable = len(text.rstrip(_INCOMPLETE))
-            if stable > settled or not waited:
+            if stable > settled or not continued:
                 # It begins in this token. By itself that may begin otherwise, but it ends the same.
                 new = text[settled:stable]
-                waits = len(text) - max(stable, settled)
-                window, settled = index, max(0, self.own_length(token) - waits)
+                window, settled = index, max(0, self.own_length(token) - (len(text) - stable))
             else:
-                new, window, settled, incomplete = self._waiting(text, window, settled)
+                new, window, settled, incomplete = self._still_incomplete(text, window, settled)
         self._states.append(_After(window, settled, incomplete))
         self._lengths.append(self._lengths[-1] + len(new))
         return new
@@ -137,7 +136,7 @@ class Detokenizer:
             length = self._own[token] = len(self._decode([token]))
         return length
 
-    def _waiting(self, text: str, window: int, settled: int) -> tuple[str, int, int, bool]:
+    def _still_incomplete(self, text: str, window: int, settled: int) -> tuple[str, int, int, bool]:
         """One more token, and still nothing but U+FFFD: the characters that stay so, and the state."""
         with_text = [n for n in range(window, len(self._tokens)) if self.own_length(self._tokens[n])]
         if len(with_text) < _MAX_BYTES and len(self._tokens) - window < _MAX_WINDOW:
@@ -146,5 +145,5 @@ class Detokenizer:
         tail = self._decode(self._tokens[begin:])
         if not tail.endswith(_INCOMPLETE):  # valid, but for what stands before it
             return self._decode(self._tokens[window:begin])[settled:] + tail, begin, len(tail), False
-        waits = min(len(text) - settled, len(tail))
-        return text[settled : len(text) - waits], begin, len(tail) - waits, True
+        pending = min(len(text) - settled, len(tail))
+        return text[settled : len(text) - pending], begin, len(tail) - pending, True

@@ -144,7 +144,11 @@ class TokenMatcher:
         del self._text[self._detokenizer.length :]
 
     def pending(self, count: int) -> int:
-        """Of the first `count` tokens, how many at the end a match may yet take back: see `cut`."""
+        """Of the first `count` tokens, how many at the end could still become part of a match.
+
+        Asked of the shorter beginnings as well, as `BaseStrategy.pending` is, these are all that
+        `cut` may take back.
+        """
         state = self._states[count]
         length = self._detokenizer.characters_before(count)
         start = length - self._phrases.depth[state.phrases]
@@ -152,14 +156,12 @@ class TokenMatcher:
             start = min(start, *(first for first, _ in state.threads.values()))
         pending_from = self._detokenizer.first_incomplete(count)
         if start < length:
-            pending_from = min(pending_from, self.whole_before(self._detokenizer.token_of(start)))
+            pending_from = min(pending_from, self._detokenizer.token_of(start))
         return count - pending_from
 
-    def whole_before(self, token: int) -> int:
-        """This token or, where a character goes on into it, the last one before it that begins with a whole one."""
-        while (earlier := self._detokenizer.first_incomplete(token)) < token:
-            token = earlier
-        return token
+    def first_incomplete(self, count: int) -> int:
+        """See `Detokenizer.first_incomplete`."""
+        return self._detokenizer.first_incomplete(count)
 
     def cut(self, match: Match) -> tuple[int, str]:
         """Where to cut so that the text before a match stays as it is.

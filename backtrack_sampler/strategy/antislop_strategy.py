@@ -1,7 +1,7 @@
 """Anti-slop: phrases that never appear, however they are tokenised or written.
 
-After the algorithm of Sam Paech's antislop-sampler: where a banned phrase turns up, go back to the
-token it begins with, ban that token there, and draw again. Here phrases are matched on text by one
+After the algorithm of Sam Paech's antislop-sampler: where a banned phrase turns up, take it
+back, ban the token it begins with there, and draw again. Here phrases are matched on text by one
 automaton, so thousands cost what a few do, and only tokens that could still become part of a phrase
 are pending.
 """
@@ -37,7 +37,7 @@ class AntiSlopStrategy(BaseStrategy):
         slops: phrases, or `{phrase: strength}`; None takes a short built-in list. Strength 1 means
             never; 0 means leave alone; between them, the token that begins the phrase becomes less
             likely by that share (0.8: a fifth as likely), and what is then drawn stands.
-        keep_index_buffer: accepted for 3.x and not used: what must wait is known exactly.
+        keep_index_buffer: accepted for 3.x and not used: what must be pending is known exactly.
         with_variants: ignore case.
         skip_tokens: phrases that begin in the first so many tokens are left alone.
         regexes: regular expressions, or `{pattern: strength}`. No look-around, no
@@ -104,7 +104,7 @@ class AntiSlopStrategy(BaseStrategy):
         return self._matcher.pending(len(tokens))
 
     def _reject(self, matches: list[Match], tokens: list[int]) -> int:
-        """Ban the token in which the first match begins, or make it less likely, and go back to it.
+        """Ban the token in which the first match begins, or make it less likely, and take all from there back.
 
         What was made less likely and was drawn again stands; what is banned never does.
         """

@@ -126,7 +126,7 @@ class ReplaceStrategy(BaseStrategy):
         if len(self._replaced) >= self._max_replacements:
             return 0
         length = len(tokens)
-        first = self._matcher.whole_before(min(self._first_position(), length))
+        first = self._matcher.first_incomplete(min(self._first_position(), length))
         pending_from = max(length - self._matcher.pending(length), first)
         return length - pending_from if pending_from < self._max_position else 0
 

@@ -17,28 +17,29 @@ def hooks_of(*bases: type[Any]) -> list[str]:
 
 
 def name_of(part: Any) -> str:
-    """The class as its author knows it: of a 3.x strategy in its adapter, or a function, its own name."""
-    if isinstance(part, V3Adapter):
-        part = part.original
+    """The class as its author knows it: of a 3.x strategy not the adapter, of a function its own name."""
+    part = _own(part)
     return repr(part) if isinstance(part, FunctionOperator) else type(part).__name__
 
 
-def check_names(cls: type[Any], *bases: type[Any]) -> None:
+def check_names(part: Any, *bases: type[Any]) -> None:
     """Refuse a public name that is nearly, but not quite, that of a hook: nobody would ever call it.
 
     Args:
-        cls: somebody's class.
+        part: somebody's strategy or operator.
         bases: where the hooks are defined.
     """
     hooks = hooks_of(*bases)
-    for owner in cls.__mro__:
+    for owner in type(_own(part)).__mro__:
         if owner in (*bases, object):
             continue
         for name in vars(owner):
-            if name.startswith("_") or name in hooks:
-                continue
             near = difflib.get_close_matches(name, hooks, 1, 0.75)
-            assert not near, (
-                f"{owner.__name__}.{name} is no hook, and is never called: did you mean {near[0]}? "
-                f"(If it is meant to be something else, call it _{name}.)"
+            assert name.startswith("_") or name in hooks or not near, (
+                f"{owner.__name__}.{name} is no hook, so nobody calls it: did you mean {near[0]}? "
+                f"(If it is something of your own, call it _{name}.)"
             )
+
+
+def _own(part: Any) -> Any:
+    return part.original if isinstance(part, V3Adapter) else part

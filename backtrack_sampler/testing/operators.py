@@ -26,7 +26,7 @@ def check_operator(make: Callable[[], BaseOperator], walks: int = 200) -> None:
     """
     walked = make()
     name = name_of(walked)
-    check_names(type(walked), BaseOperator, HistoryOperator)
+    check_names(walked, BaseOperator, HistoryOperator)
     for seed in range(walks):
         rng = random.Random(seed)
         walked.reset()

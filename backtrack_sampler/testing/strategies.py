@@ -64,7 +64,7 @@ def check_strategy(
     for provider in providers or [FakeProvider(seed=seed) for seed in range(5)]:
         strategy = as_strategy(make(provider))
         assert make(provider) is not make(provider), "make must return a new strategy each time"
-        check_names(type(getattr(strategy, "original", strategy)), BaseStrategy)
+        check_names(strategy, BaseStrategy)
         sampler = BacktrackSampler(provider, _watched(make, provider))
         options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "max_discarded": 2000}
         for seed in range(5):
@@ -83,9 +83,9 @@ def check_strategy(
             )
         for temperature in (0.0, 2.0):
             _run(sampler, prompt, temperature=temperature, seed=1, **options)
-        told = not remembers and not isinstance(strategy, V3Adapter)  # 3.x has no hook for rollbacks
-        sampler = BacktrackSampler(provider, _watched(make, provider, disturbed=True, compared=told))
-        for seed in range(3):
+        disturbances = 0 if isinstance(strategy, V3Adapter) else 15  # 3.x has no hook to tell it of others' rollbacks
+        sampler = BacktrackSampler(provider, _watched(make, provider, disturbances, not remembers, _libraries()))
+        for seed in range(2):
             _run(sampler, prompt, seed=seed, **options)
 
 
@@ -104,7 +104,7 @@ def _run(sampler: BacktrackSampler, prompt: str, **options: Any) -> list[int]:
     try:
         streamed.extend(sampler.generate(prompt, on_event=listen, **options))
     except StrategyError as error:
-        raise error.__cause__ if isinstance(error.__cause__, _Broken) else error from None
+        raise error.__cause__ if isinstance(error.__cause__, ContractBroken) else error from None
     stats = sampler.stats
     assert streamed == told, "the events tell of other tokens than were streamed"
     assert stats.emitted == len(streamed), "the statistics count other tokens than were streamed"
@@ -112,15 +112,17 @@ def _run(sampler: BacktrackSampler, prompt: str, **options: Any) -> list[int]:
     return streamed
 
 
-def _watched(
-    make: Callable[[BaseProvider], Any], provider: BaseProvider, *, disturbed: bool = False, compared: bool = False
-) -> BaseStrategy:
+def _watched(make: Callable[[BaseProvider], Any], provider: BaseProvider, *how: Any) -> BaseStrategy:
     """A `_Watched` that goes by the name of the strategy in it, so that every message does."""
     named: type[_Watched] = type(name_of(as_strategy(make(provider))), (_Watched,), {})
-    return named(lambda: as_strategy(make(provider)), disturbed, compared)
+    return named(lambda: as_strategy(make(provider)), *how)
 
 
-class _Broken(AssertionError):
+def _libraries() -> list[str]:
+    return [library for library in ("numpy", "torch") if importlib.util.find_spec(library)]
+
+
+class ContractBroken(AssertionError):
     """What is found inside a hook, where the session takes every error for the strategy's own."""
 
 
@@ -170,23 +172,26 @@ class _Watched(BaseStrategy):
 
     Args:
         make: a new strategy.
-        disturbed: take tokens back behind its back at random, also where it wants others, as other
-            strategies in the same stream do; and compare it with twins.
-        compared: also with one that has only seen what is left.
+        disturbances: take tokens back so often in a stream, at random, as others in the same stream
+            do: unasked, and where it wants something else.
+        compared: whether it is compared with one that has only seen what is left then.
+        libraries: compare it with twins that work on these.
     """
 
-    def __init__(self, make: Callable[[], BaseStrategy], disturbed: bool, compared: bool) -> None:
+    def __init__(
+        self,
+        make: Callable[[], BaseStrategy],
+        disturbances: int = 0,
+        compared: bool = False,
+        libraries: Sequence[str] = (),
+    ) -> None:
         self._make = make
         self._strategy = make()
-        self._disturbed = disturbed
-        self._compared = compared
+        self._most_disturbances = disturbances
+        self._compared = compared and disturbances > 0
         self._streams = 0
         advice = "use what both libraries share, and count on no order of candidates that you have changed"
-        self._arrays = [
-            _Twin(make(), f"on {what}", advice, library)
-            for library, what in (("numpy", "NumPy arrays"), ("torch", "torch tensors"))
-            if disturbed and importlib.util.find_spec(library)
-        ]
+        self._arrays = [_Twin(make(), f"with {library}", advice, library) for library in libraries]
         self._clear()
 
     def __str__(self) -> str:
@@ -194,7 +199,7 @@ class _Watched(BaseStrategy):
 
     def _clear(self) -> None:
         self._rng = random.Random(self._streams)
-        self._disturbances = 20 if self._disturbed else 0
+        self._disturbances = self._most_disturbances
         self._calls: list[tuple[int, str, list[Any]]] = []  # of what is left: length, hook, arguments
         self._length = 0
         self._own: set[int] = set()  # of what is left: where its own requests went back to
@@ -216,10 +221,10 @@ class _Watched(BaseStrategy):
         self._length = len(tokens)
         self._noted("on_next_token", tokens, probs)
 
-    def backtrack(self, tokens: list[int]) -> int:
+    def backtrack(self, tokens: list[int]) -> Any:
         return self._asked(self._noted("backtrack", tokens), tokens, 0.1)
 
-    def at_end(self, tokens: list[int]) -> int:
+    def at_end(self, tokens: list[int]) -> Any:
         return self._asked(self._noted("at_end", tokens), tokens, 1.0)
 
     def on_rollback(self, tokens: list[int]) -> None:
@@ -242,38 +247,44 @@ class _Watched(BaseStrategy):
 
     def _noted(self, hook: str, *args: Any) -> Any:
         """Pass a call on that a replay will repeat."""
-        if self._compared:
-            self._calls.append((self._length, hook, [_copied(argument) for argument in args]))
-        return self._pass_on(hook, *args)
+        length = self._length
+        result, before = self._pass_on(hook, *args)
+        self._calls.append((length, hook, before))
+        return result
 
-    def _pass_on(self, hook: str, *args: Any) -> Any:
+    def _pass_on(self, hook: str, *args: Any) -> tuple[Any, list[Any]]:
+        """The strategy's answer, and the arguments as they were."""
         before = [_copied(argument) for argument in args]
         result = getattr(self._strategy, hook)(*args)
         for argument, was in zip(args, before, strict=True):
             if type(argument) is list and argument != was:
-                raise _Broken(f"{self}.{hook} changed the token list: it is the session's own")
+                raise ContractBroken(f"{self}.{hook} changed the token list: it is the session's own")
         for twin in self._arrays:
             self._compare(hook, before, result, twin)
         if self._replayed is not None and not self._compare(hook, before, result, self._replayed):
             self._replayed = None
-        return result
+        return result, before
 
     def _compare(self, hook: str, args: list[Any], result: Any, twin: _Twin) -> bool:
         """Whether the two go on as one; AssertionError where they differ and must not."""
-        other = twin.call(hook, args)
+        try:
+            other = twin.call(hook, args)
+        except Exception as error:
+            raised = f"{type(error).__name__}: {error}"
+            raise ContractBroken(f"{self}.{hook} raises {raised} {twin.where}: {twin.advice}") from error
         difference = _difference(_plain(result), _plain(other), twin.tolerance)
         if not difference:
             return True
         tokens = next((argument for argument in args if type(argument) is list), [])
         if twin is self._replayed and hook in _COUNTS and _count(other) > len(tokens) - self._let_go:
             return hook == "pending"  # what a new one would still hold may be streamed already
-        raise _Broken(f"after the tokens {tokens}, {self}.{hook} answers {difference} {twin.where}: {twin.advice}")
+        raise ContractBroken(f"after {tokens} {self}.{hook} answers {difference} {twin.where}: {twin.advice}")
 
     def _asked(self, asked: int, tokens: list[int], chance: float) -> int:
         """Its own request, or another's instead, which may be none."""
         if _count(asked) > 0:
             self._own.add(len(tokens) - _count(asked))
-        if self._disturbances and self._rng.random() < chance:
+        if self._disturbances and tokens and self._rng.random() < chance:
             self._disturbances -= 1
             length = len(tokens)
             before = max(0, min(self._own, default=length) - 1)  # where its own requests have left nothing behind
@@ -285,10 +296,10 @@ class _Watched(BaseStrategy):
 
     def _replay(self) -> _Twin | None:
         """A new strategy that has seen what is left; None where it wants tokens back on the way."""
-        where = f"from a new one that has only seen the {self._length} tokens that were left after a rollback"
+        where = "where it has never seen the tokens that a rollback took back"
         advice = (
-            f"{self}.on_rollback must forget what belongs to tokens that are gone, and nothing else "
-            "(remembers=True where it does not on purpose)"
+            f"{self}.on_rollback must forget what belongs to them, and nothing else "
+            "(pass remembers=True if it keeps something on purpose)"
         )
         twin = _Twin(self._make(), where, advice)
         twin.strategy.reset()

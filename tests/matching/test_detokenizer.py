@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backtrack_sampler.matching import Detokenizer
@@ -61,6 +61,8 @@ byte_tokens = st.lists(st.lists(parts, max_size=3).map(b"".join), min_size=1, ma
 walks = st.lists(st.one_of(st.integers(0, 9), st.integers(0, 9), st.integers(-6, -1)), max_size=30)
 
 
+# The last three tokens end as all do, but by themselves they begin with more U+FFFD.
+@example([b"\xf0", b"\x9f\x90\xf0"], [], [0, 1, 1, 1, 1, 1])
 @settings(max_examples=1500)
 @given(byte_tokens, st.lists(st.integers(0, 9), max_size=8), walks)
 def test_any_bytes_decode_to_what_they_are(vocabulary: list[bytes], prompt: list[int], walk: list[int]) -> None:
@@ -139,6 +141,15 @@ def test_an_invalid_byte_spoils_little_of_a_long_run() -> None:
     for decode in (fallback, FakeProvider(BYTES, eos=-1).decode):
         detokenizer = Detokenizer(decode)
         assert "".join(map(detokenizer.push, tokens)) == "\ufffd" + "\u4e2d\u6587" * 100
+
+
+def test_special_tokens_are_not_decoded_again_and_again() -> None:
+    """However many of them there are, a token is decoded together with a bounded number."""
+    asked = []
+    decode = FakeProvider(["a", ""], eos=-1).decode
+    detokenizer = Detokenizer(lambda tokens: (asked.append(len(tokens)), decode(tokens))[1])
+    assert "".join(map(detokenizer.push, [0, *[1] * 300, 0])) == "aa"
+    assert max(asked) < 70
 
 
 def test_special_tokens_do_not_keep_a_character_waiting_for_ever() -> None:

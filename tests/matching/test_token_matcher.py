@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtrack_sampler.errors import InputError
-from backtrack_sampler.matching import TokenMatcher
+from backtrack_sampler.matching import Match, TokenMatcher
 from backtrack_sampler.testing import FakeProvider
 
 
@@ -127,6 +127,7 @@ def test_a_phrase_that_is_a_special_token() -> None:
     vocabulary = ["a ", "", "", "", "[INST]", b"\xc3"]
     m = matcher(vocabulary, ["zz", "<|im_end|>", "</think>", "[INST]", "THINK"], exact=True, special=special)
     assert [(match.token, match.pattern) for match in push_all(m, [0, 1, 3, 5, 2])] == [(1, 1), (4, 2)]
+    assert m.cut(Match(2, 2, 2, 4)) == (4, "")  # the byte before it stays
     assert m.text(0, 9) == "a "
     assert m.pending(4) == 1  # the incomplete character, and no special token
     # One that has a text is found as text, and once.
@@ -140,7 +141,8 @@ def test_special_tokens_and_case() -> None:
     options = {"special": {0: "<|IM_END|>"}}
     assert matcher([""], ["<|im_end|>"], **options).push(0)
     assert not matcher([""], ["<|im_end|>"], exact=True, **options).push(0)
-    assert not matcher([""], ["<|im_end|>", "<|im"], special={0: "<|im"}, ignore_case=False).push(0)[1:]
+    both = matcher([""], ["|im", "<|im_end|>", "<|IM", "<|im", "im"], special={0: "<|im"})
+    assert [match.pattern for match in both.push(0)] == [2, 3]
 
 
 def test_where_to_cut() -> None:
@@ -155,13 +157,6 @@ def test_where_to_cut() -> None:
     # Where it begins in the prompt, it stays there: what can be kept is its text.
     m = matcher(vocabulary, ["X"], exact=True, context=[0])
     assert m.cut(m.push(1)[0]) == (0, "\u00e9")
-
-
-def test_pending_until_the_cut() -> None:
-    """What `cut` may want back is pending as long as the match is possible."""
-    m = matcher([b"\xc3", b"\xa9X", b"Z", b"a"], ["XZ"], exact=True)
-    push_all(m, [3, 0, 1])
-    assert [m.pending(count) for count in range(4)] == [0, 0, 1, 2]
 
 
 phrases = st.lists(st.text("ab ", min_size=1, max_size=4), min_size=1, max_size=4)

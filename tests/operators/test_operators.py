@@ -110,7 +110,7 @@ class Greedy(Never):
         return 2 * (step.token == 0)
 
 
-@pytest.mark.parametrize(("cls", "message"), [(Forgetful, "must forget"), (Greedy, "it asked for 2")])
+@pytest.mark.parametrize(("cls", "message"), [(Forgetful, "must forget"), (Greedy, "Greedy asked for 2")])
 def test_the_check_finds_what_is_broken(cls: type[BaseOperator], message: str) -> None:
     """The check fails an operator that does not follow a rollback, or asks for more than it said."""
     with pytest.raises(AssertionError, match=message):

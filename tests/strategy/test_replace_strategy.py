@@ -81,6 +81,20 @@ def test_such_a_character_is_pending_until_the_text_is_decided() -> None:
     assert replaced([b"\xc3", b"\xa9X"], "X", skip_tokens=2) == ("\u00e9X", "\u00e9X")
 
 
+class DropsTheFirstSpace(FakeProvider):
+    """Decodes as SentencePiece does."""
+
+    def decode(self, tokens) -> str:
+        return super().decode(tokens).removeprefix(" ")
+
+
+def test_the_first_word_has_its_space() -> None:
+    """Also with a tokenizer that drops the first space that it decodes: the prompt stands before it."""
+    provider = DropsTheFirstSpace(["a", " b", "Y", ""], lambda tokens: [0.0, 1.0, 0.0, -9.0])
+    sampler = BacktrackSampler(provider, ReplaceStrategy(provider, " b", "Y"))
+    assert sampler.generate_text("a", temperature=0, max_new_tokens=2) == "YY"
+
+
 def test_bytes_that_are_no_character_stay_where_they_are() -> None:
     """Before the found text, in tokens of their own or together with a whole character."""
     assert replaced([b"\xff", b"X"], "X") == ("\ufffdX", "\ufffdY")
