@@ -16,12 +16,12 @@ import random
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
+from ..arrays import copy_of
 from ..candidates import ArrayCandidates
 from ..errors import StrategyError
 from ..events import Event, Released, Rollback
 from ..provider.base_provider import BaseProvider
 from ..sampler import BacktrackSampler
-from ..sampling import copy_of
 from ..strategy.base_strategy import BaseStrategy, Candidates, Stream, TakeBack
 from ..strategy.v3_adapter import V3Adapter, as_strategy
 from .fakes import FakeProvider
