@@ -8,7 +8,7 @@ for text in sampler.stream_text("Once upon a time", max_new_tokens=100):
     print(text, end="", flush=True)
 """
 
-from .batch import Batch, BatchRow
+from .batch import Batch
 from .chat import ChatPipeline
 from .discovery import load_provider
 from .errors import (
@@ -22,22 +22,24 @@ from .errors import (
     RollbackError,
     StrategyError,
 )
-from .events import Drawn, Event, Finished, Released, Rollback
+from .events import Drawn, Event, Finished, Participant, Released, Rollback, Started
 from .generator import Generator
 from .options import SessionOptions
 from .provider.base_provider import BaseProvider
+from .rollback import TakeBack
 from .sampler import BacktrackSampler
 from .session import Session
 from .stats import Stats
 from .strategy.adaptive_temperature_strategy import AdaptiveTemperatureStrategy
 from .strategy.antislop_strategy import AntiSlopStrategy
-from .strategy.base_strategy import BaseStrategy, Candidates, Stream, TakeBack
+from .strategy.base_strategy import BaseStrategy, Candidates, Stream
 from .strategy.chain_strategy import ChainStrategy
 from .strategy.creative_writing_strategy import CreativeWritingStrategy
 from .strategy.debug_strategy import DebugStrategy
 from .strategy.human_guidance_strategy import HumanGuidanceStrategy
 from .strategy.operator_strategy import OperatorStrategy
 from .strategy.replace_strategy import ReplaceStrategy
+from .stream import TokenStream
 from .trace import Trace
 
 __all__ = [
@@ -49,7 +51,6 @@ __all__ = [
     "BaseStrategy",
     "Batch",
     "BatchError",
-    "BatchRow",
     "Candidates",
     "ChainStrategy",
     "ChatPipeline",
@@ -66,16 +67,19 @@ __all__ = [
     "MissingPackageError",
     "ModelError",
     "OperatorStrategy",
+    "Participant",
     "Released",
     "ReplaceStrategy",
     "Rollback",
     "RollbackError",
     "Session",
     "SessionOptions",
+    "Started",
     "Stats",
     "StrategyError",
     "Stream",
     "TakeBack",
+    "TokenStream",
     "Trace",
     "load_provider",
 ]

@@ -1,162 +1,73 @@
-"""Many streams on one model at once, each with a strategy, a seed and an undo of its own.
+"""Many streams on one model at once, each with strategies, a seed and an undo of its own.
 
-Every row is a `Session`. One forward pass serves all of them; a row that has just gone back goes on from
-remembered logits meanwhile, and one that has ended makes room for the next at once.
+One forward pass serves all of them; a row that has just been taken back goes on from remembered logits
+meanwhile, and one that has ended makes room for the next at once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
+from weakref import WeakValueDictionary
 
-from .errors import BacktrackError, BatchError, ContextFullError, ExhaustedError, InputError, StrategyError
-from .events import Event
-from .matching import Detokenizer
-from .options import SessionOptions
+from .errors import BacktrackError, BatchError, InputError, StrategyError
 from .provider.base_provider import BaseProvider
-from .session import Session
+from .sampling import top_of_rows
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
-from .strategy.v3_adapter import as_strategy
+from .strategy.chain_strategy import as_strategies
+from .stream import TokenStream
 
-__all__ = ["Batch", "BatchListener", "BatchRow"]
-
-BatchListener = Callable[[int, Event], None]
+__all__ = ["Batch", "StrategyMaker"]
 
 _REDRAW = 0.2  # seconds between two looks at the progress bar
 _FROM_MEMORY = 8  # draws from remembered logits that a row may make while the others wait for the model
-
-
-class BatchRow:
-    """One stream of a batch.
-
-    Attributes:
-        index: its number in the batch.
-        prompt: token ids.
-        options: how it is drawn; `options.seed` is its own.
-        tokens: what was streamed until now.
-        stats: what it has cost; forward passes, evaluated tokens and seconds are the whole batch's.
-        error: what has ended it, or None.
-        done: whether it is over.
-    """
-
-    def __init__(self, index: int, prompt: list[int], options: SessionOptions, provider: BaseProvider) -> None:
-        self.index = index
-        self.prompt = prompt
-        self.options = options
-        self.tokens: list[int] = []
-        self.stats = Stats()
-        self.error: BacktrackError | None = None
-        self.done = False
-        self._provider = provider
-        self._last_text = ""
-        self.made: Any = None  # its strategy, while it runs
-        self._session: Session | None = None
-        self._asked = 0  # length of the longest sequence that the model was asked for
-
-    @property
-    def text(self) -> str:
-        """What was streamed until now, without special tokens and without a stop string."""
-        detokenizer = Detokenizer(self._provider.decode, context=self.prompt)
-        text = "".join(map(detokenizer.push, self.tokens))
-        return text + (self._last_text or detokenizer.finish())
-
-    # -- for the batch ---------------------------------------------------------------------
-
-    def begin(self, made: Any, on_event: BatchListener | None) -> None:
-        self.made = made
-        self._session = Session(
-            as_strategy(made),
-            self.options,
-            decode=self._provider.decode,
-            prompt=self.prompt,
-            eos_token_ids=self._provider.eos_token_ids,
-            listeners=[lambda event: on_event(self.index, event)] if on_event is not None else [],
-        )
-        self.stats = self._session.stats
-
-    @property
-    def sequence(self) -> list[int]:
-        """Prompt and continuation, as they are now: what the model must be asked for next."""
-        return self.prompt + self.tokens if self._session is None else self._session.sequence
-
-    @property
-    def went_back(self) -> bool:
-        """Whether it wants logits that it may have had before."""
-        return not self.done and len(self.sequence) <= self._asked
-
-    def step(self, logits: Any) -> list[int]:
-        """Draw a token; returns the tokens that are safe now. An error ends this row only."""
-        assert self._session is not None
-        session, limit = self._session, self._provider.context_size
-        self._asked = max(self._asked, len(session.sequence))
-        new: list[int] = []
-        try:
-            new = session.step(logits)
-            if limit is not None and not session.finished and len(session.sequence) > limit:
-                new += session.end("context")
-                session.error = self._provider.context_full(session.stats.emitted)
-        except BacktrackError as error:
-            self.error = error
-        self.tokens += new
-        if session.finished:
-            self.end(self.error or session.error)
-        return new
-
-    def end(self, error: BacktrackError | None = None) -> None:
-        """It is over, for good or with an error: leave its strategy clean."""
-        self.error, self.done = error, True
-        if self._session is not None:
-            self._last_text = self._session.last_text
-            try:
-                self._session.close()
-            except BacktrackError as closing:
-                self.error = error or closing
-            self._session = self.made = None
-        if isinstance(error, (ContextFullError, ExhaustedError)):
-            error.text = self.text
 
 
 class Batch(Iterator[tuple[int, int]]):
     """Streams that run together. Iterating gives `(index, token)` as tokens become safe.
 
     An error ends the row that it happens in, and nothing else. At the end, iterating raises one
-    BatchError for all; `results` gives every row with its error instead. A batch runs once.
+    BatchError for all; `results` gives every row with its error instead. A batch runs once; dropped or
+    closed (`with ... as batch:`) before its end, it leaves nothing behind.
+
+    Args:
+        provider: the model.
+        rows: streams that have not begun.
+        max_batch: most of them at once.
 
     Attributes:
         rows: all of them, by index; those that have not begun yet are empty.
-        seconds: time spent in model and sessions, not in whoever reads.
-        forward_passes: calls of the model.
-        evaluated_tokens: tokens the model has evaluated.
     """
 
-    def __init__(
-        self,
-        provider: BaseProvider,
-        rows: Sequence[BatchRow],
-        strategy: Callable[[], Any] | None,
-        max_batch: int,
-        on_event: BatchListener | None = None,
-    ) -> None:
+    def __init__(self, provider: BaseProvider, rows: Sequence[TokenStream], max_batch: int) -> None:
         self.rows = list(rows)
-        self.seconds = 0.0
-        self.forward_passes = self.evaluated_tokens = 0
-        self._provider = provider
-        self._factory = strategy
-        self._max_batch = max_batch
-        self._ended = Stats()  # of the rows that are over
-        self._on_event = on_event
-        self._active: list[BatchRow] = []
-        # One is made now, so that what is wrong with it is said before the long work.
-        self._made = [_made(strategy)] if rows else []
-        self._chunks = self._run()
-        self._tokens = self._each_token()
+        self._cost = Stats()  # of the rows that are over, and of all forward passes
+        # Nothing in it refers to this object: where the last reference to that goes, it is closed at once.
+        self._chunks = _run(provider, self.rows, max_batch, self._cost)
+        self._safe: deque[tuple[int, int]] = deque()
 
     def __next__(self) -> tuple[int, int]:
-        return next(self._tokens)
+        while not self._safe:
+            for row, new in self._chunks:
+                self._safe.extend((row.index, token) for token in new)
+                break
+            else:
+                if errors := self.errors:
+                    raise BatchError(errors, self.rows)
+                raise StopIteration
+        return self._safe.popleft()
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def errors(self) -> dict[int, BacktrackError]:
@@ -166,18 +77,13 @@ class Batch(Iterator[tuple[int, int]]):
     @property
     def stats(self) -> Stats:
         """What all rows have cost until now."""
-        total = replace(
-            self._ended,
-            forward_passes=self.forward_passes,
-            evaluated_tokens=self.evaluated_tokens,
-            seconds=self.seconds,
-        )
-        for row in self._active:
+        total = replace(self._cost)
+        for row in self.rows:
             if not row.done:
                 _add(total, row.stats)
         return total
 
-    def results(self, progress: bool = False) -> Iterator[BatchRow]:
+    def results(self, progress: bool = False) -> Iterator[TokenStream]:
         """Each row when it is over, in the order in which they end; raises for none of them.
 
         Args:
@@ -201,105 +107,150 @@ class Batch(Iterator[tuple[int, int]]):
             if bar is not None:
                 bar.close()
 
+    def texts(self, return_exceptions: bool = False, progress: bool = False) -> list[Any]:
+        """Run to the end; the text of each row, by index.
+
+        Args:
+            return_exceptions: put what has ended a row in the place of its text, and raise nothing.
+            progress: show a bar on stderr, where tqdm is installed.
+
+        Raises:
+            BatchError: rows have failed; its `rows` hold what all have written.
+        """
+        for _ in self.results(progress):
+            pass
+        if self.errors and not return_exceptions:
+            raise BatchError(self.errors, self.rows)
+        return [row.error or row.text for row in self.rows]
+
     def close(self) -> None:
         """End all rows that still run; no strategy is left in the middle of a stream."""
         self._chunks.close()
 
-    # -- the engine ------------------------------------------------------------------------
 
-    def _each_token(self) -> Iterator[tuple[int, int]]:
-        try:
-            for row, new in self._chunks:
-                for token in new:
-                    yield row.index, token
-        finally:
-            self.close()
-        if errors := self.errors:
-            raise BatchError(errors, len(self.rows))
-
-    def _run(self) -> Any:
-        """Run all rows; yields (row, tokens that became safe), and each row once when it is over."""
-        waiting = iter(self.rows)
-        try:
-            while True:
-                for row in self._fill(waiting):  # those that fail at once
-                    yield row, []
-                if not self._active:
-                    return
-                started = time.perf_counter()
-                counted = self._provider.forward_passes, self._provider.evaluated_tokens
-                chunks = []
-                for row, logits in zip(
-                    self._active, self._provider.each_logits([row.sequence for row in self._active]), strict=True
-                ):
-                    new = row.step(logits)
-                    for _ in range(_FROM_MEMORY):
-                        known = self._provider.recall(row.sequence) if row.went_back else None
-                        if known is None:
-                            break
-                        new += row.step(known)
-                    if row.done:
-                        _add(self._ended, row.stats)
-                    if new or row.done:
-                        chunks.append((row, new))
-                self.forward_passes += self._provider.forward_passes - counted[0]
-                self.evaluated_tokens += self._provider.evaluated_tokens - counted[1]
-                self.seconds += time.perf_counter() - started
-                yield from chunks
-        finally:
-            for row in self._active:
-                if not row.done:
-                    row.end()
-                    _add(self._ended, row.stats)
-            self._active = []
-
-    def _fill(self, waiting: Iterator[BatchRow]) -> list[BatchRow]:
-        """Rows that have ended give up their places to the next ones; returns those that cannot begin."""
-        places: list[BatchRow | None] = [None if row.done else row for row in self._active]
-        places += [None] * (self._max_batch - len(places))
-        failed = []
-        for place, occupied in enumerate(places):
-            while occupied is None and (row := next(waiting, None)) is not None:
-                try:
-                    made = self._made.pop() if self._made else _made(self._factory)
-                    shared = any(other is not None and other.made is made for other in places)
-                    if not shared:
-                        row.begin(made, self._on_event)
-                        places[place] = occupied = row
-                except BacktrackError as error:
-                    row.end(error)
-                    failed.append(row)
-                    continue
-                if shared:  # no fault of this row's
-                    raise InputError("strategy gave the same object to two streams: make a new one in each call")
-        self._active = [row for row in places if row is not None]
-        return failed
-
-
-def _made(factory: Callable[[], Any] | None) -> Any:
-    """A strategy for one row, as its author wrote it."""
-    if factory is None:
-        return BaseStrategy()
-    if not callable(factory):
-        raise InputError(
-            f"each stream of a batch needs a strategy of its own: pass a function that makes one, "
-            f"such as strategy=lambda: {type(factory).__name__}(...)"
-        )
+def _run(
+    provider: BaseProvider, rows: Sequence[TokenStream], max_batch: int, cost: Stats
+) -> Generator[tuple[TokenStream, list[int]]]:
+    """Run all rows; yields each with the tokens that became safe, and once when it is over."""
+    waiting = iter(rows)
+    active: list[TokenStream] = []
     try:
-        made = factory()
-        as_strategy(made)  # raises where it is none
-        return made
-    except BacktrackError:
-        raise
-    except Exception as error:
-        called = error.__traceback__ is not None and error.__traceback__.tb_next is not None
-        if isinstance(error, TypeError) and not called:  # its arguments are missing
-            name = factory.__name__ if isinstance(factory, type) else "MyStrategy"
+        while True:
+            active, failed = _filled(active, waiting, max_batch)
+            for row in failed:
+                yield row, []
+            if not active:
+                return
+            with provider.lock:  # the rows that are drawn from are the provider's own
+                chunks = _step(provider, active, cost)
+            yield from chunks
+    finally:
+        for row in active:
+            if not row.done:
+                row.end()
+                _add(cost, row.stats)
+
+
+def _step(provider: BaseProvider, active: list[TokenStream], cost: Stats) -> list[tuple[TokenStream, list[int]]]:
+    """Draw a token for each row; what became safe, of those rows where something has happened."""
+    started = time.perf_counter()
+    forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
+    sequences = [row.sequence for row in active]
+    with suppress(BacktrackError):  # a strategy's: it will be said when its row is drawn
+        reach = max(row.reach for row in active)
+        best = top_of_rows(provider.peek_batch(sequences), reach) if reach else None
+    chunks = []
+    for row, logits, top in zip(active, provider.peek_batch(sequences), best or repeat(None), strict=False):
+        new = row.step(logits, top)
+        for _ in range(_FROM_MEMORY):
+            known = provider.recall(row.sequence) if row.went_back else None
+            if known is None:
+                break
+            new += row.step(known)
+        if row.done:
+            _add(cost, row.stats)
+        if new or row.done:
+            chunks.append((row, new))
+    cost.forward_passes += provider.forward_passes - forwards
+    cost.evaluated_tokens += provider.evaluated_tokens - evaluated
+    cost.seconds += time.perf_counter() - started
+    return chunks
+
+
+def _filled(
+    active: list[TokenStream], waiting: Iterator[TokenStream], max_batch: int
+) -> tuple[list[TokenStream], list[TokenStream]]:
+    """Rows that have ended give up their places to the next ones; also returns those that cannot begin."""
+    places: list[TokenStream | None] = [None if row.done else row for row in active]
+    places += [None] * (max_batch - len(places))
+    failed = []
+    for place, row in enumerate(places):
+        while row is None and (row := next(waiting, None)) is not None:
+            try:
+                row.begin()
+                places[place] = row
+            except _SharedError:  # no fault of this row's
+                raise
+            except BacktrackError as error:
+                row.end(error)
+                failed.append(row)
+                row = None
+    return [row for row in places if row is not None], failed
+
+
+class _SharedError(InputError):
+    """One strategy object for two streams at once."""
+
+
+class StrategyMaker:
+    """Makes the strategies of each stream of a batch.
+
+    The first are made at once, so that what is wrong with them is said before the long work.
+
+    Args:
+        make: returns a strategy, or a list of them; None where nobody is to be asked.
+
+    Raises:
+        InputError, StrategyError: it cannot be called, has failed, or has returned something else.
+    """
+
+    def __init__(self, make: Callable[[], Any] | None) -> None:
+        if make is not None and not callable(make):
             raise InputError(
-                f"{error}: pass a function without parameters that makes a strategy, such as "
-                f"strategy=lambda: {name}(...)"
-            ) from error
-        raise StrategyError.of("strategy()", error) from error
+                "each stream of a batch needs a strategy of its own: pass a function that makes one, "
+                f"such as make_strategy=lambda: {type(make).__name__}(...)"
+            )
+        self._make = make
+        self._first = [self._made()]
+        self._taken: WeakValueDictionary[int, TokenStream] = WeakValueDictionary()
+
+    def __call__(self, stream: TokenStream) -> list[BaseStrategy]:
+        strategies = self._first.pop() if self._first else self._made()
+        for strategy in strategies:
+            key = id(getattr(strategy, "original", strategy))
+            other = self._taken.get(key)
+            if other is not None and not other.done:
+                raise _SharedError("make_strategy gave the same object to two streams: make a new one in each call")
+            self._taken[key] = stream
+        return strategies
+
+    def _made(self) -> list[BaseStrategy]:
+        make = self._make
+        if make is None:
+            return []
+        try:
+            return as_strategies(make())
+        except BacktrackError:
+            raise
+        except Exception as error:
+            called = error.__traceback__ is not None and error.__traceback__.tb_next is not None
+            if isinstance(error, TypeError) and not called:  # its arguments are missing
+                name = make.__name__ if isinstance(make, type) else "MyStrategy"
+                raise InputError(
+                    f"{error}: pass a function without parameters that makes a strategy, such as "
+                    f"make_strategy=lambda: {name}(...)"
+                ) from error
+            raise StrategyError.of("make_strategy()", error) from error
 
 
 def _add(total: Stats, stats: Stats) -> None:

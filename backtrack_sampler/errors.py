@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 __all__ = [
     "BacktrackError",
@@ -36,17 +37,11 @@ class MissingPackageError(BacktrackError, ImportError):
 
 
 class ContextFullError(BacktrackError):
-    """The model's context is full. Everything generated until then has been streamed.
-
-    Attributes:
-        text: what `generate_text` had written when the context was full ("" from `generate`).
-    """
-
-    text: str = ""
+    """The model's context is full, and `on_context_full="raise"`. Everything until then has been streamed."""
 
 
 class StrategyError(BacktrackError):
-    """A strategy raised, or returned what a hook must not return. `__cause__` is the original error."""
+    """A strategy or a listener raised, or returned what it must not. `__cause__` is the original error."""
 
     @classmethod
     def of(cls, who: str, error: Exception) -> StrategyError:
@@ -63,13 +58,7 @@ class RollbackError(StrategyError):
 
 
 class ExhaustedError(BacktrackError):
-    """Nothing is left to draw, or a rollback budget is used up, and `on_exhausted="raise"`.
-
-    Attributes:
-        text: what `generate_text` had written ("" from `generate`).
-    """
-
-    text: str = ""
+    """Nothing is left to draw, or a rollback budget is used up, and `on_exhausted="raise"`."""
 
 
 class BatchError(BacktrackError):
@@ -78,15 +67,14 @@ class BatchError(BacktrackError):
     Attributes:
         errors: index -> what has ended that stream.
         first: one of them, which is also the `__cause__`.
-        texts: what `generate_texts` has of every stream ([] from `generate_batch`).
+        rows: all streams of the batch, those that are complete too.
     """
 
-    texts: Sequence[str] = ()
-
-    def __init__(self, errors: Mapping[int, BacktrackError], count: int) -> None:
+    def __init__(self, errors: Mapping[int, BacktrackError], rows: Sequence[Any]) -> None:
         self.errors = dict(errors)
+        self.rows = rows
         index, self.first = next(iter(self.errors.items()))
-        super().__init__(f"{len(self.errors)} of {count} streams failed; the first, number {index}: {self.first}")
+        super().__init__(f"{len(self.errors)} of {len(rows)} streams failed; the first, number {index}: {self.first}")
         self.__cause__ = self.first  # so that a traceback shows where
 
 

@@ -1,16 +1,49 @@
 """What happens in a stream, as it happens.
 
-Statistics, the command line's live display and any trace listen to the same four events:
-`sampler.generate(..., on_event=listener)`.
+Statistics, the command line's live display and any trace listen to the same events:
+`sampler.generate(..., on_event=listener)`. In a batch, `row` says which stream an event is of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-__all__ = ["Drawn", "Event", "Finished", "Listener", "Released", "Rollback"]
+from .options import SessionOptions
+
+__all__ = ["Drawn", "Event", "Finished", "Listener", "Participant", "Released", "Rollback", "Started"]
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A strategy that takes part in a stream.
+
+    Attributes:
+        name: as in `Rollback.who`.
+        parameters: what it was made with, but for the provider.
+    """
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A stream begins.
+
+    Attributes:
+        prompt: its token ids.
+        options: how it is drawn; with its seed, also where none was given.
+        strategies: in the order in which they are asked.
+        model: the model's name; "" where nothing says.
+    """
+
+    prompt: tuple[int, ...]
+    options: SessionOptions
+    strategies: tuple[Participant, ...] = ()
+    model: str = ""
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -28,6 +61,7 @@ class Drawn:
     token: int
     probability: float
     candidates: Mapping[int, float]
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +81,7 @@ class Rollback:
     text: str
     who: str
     why: str
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +90,7 @@ class Released:
 
     position: int
     tokens: tuple[int, ...]
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +107,8 @@ class Finished:
 
     reason: str
     text: str = ""
+    row: int = 0
 
 
-Event: TypeAlias = Drawn | Rollback | Released | Finished
+Event: TypeAlias = Started | Drawn | Rollback | Released | Finished
 Listener: TypeAlias = Callable[[Event], None]

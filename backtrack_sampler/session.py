@@ -7,38 +7,41 @@ A `Session` does no I/O and knows no model. Whoever drives it asks a model for t
 from __future__ import annotations
 
 import math
+import operator
 import random
-from collections.abc import Callable, Collection, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from .bans import Bans, truncate_positions
 from .errors import BacktrackError, ExhaustedError, RollbackError, StrategyError
-from .events import Drawn, Event, Finished, Listener, Released, Rollback
+from .events import Drawn, Event, Finished, Listener, Participant, Released, Rollback, Started
 from .matching import Decode, Match, TokenMatcher
 from .options import SessionOptions
+from .rollback import Bans, TakeBack, truncate_positions
 from .sampling import candidates, copy_of, draw, most_probable, scale, total
 from .stats import Stats
-from .strategy.base_strategy import BaseStrategy, Candidates, Stream, TakeBack
+from .strategy.base_strategy import BaseStrategy, Candidates, Stream
 
 __all__ = ["Session"]
 
 NOTHING_LEFT = "nothing is left to draw"
-_NONE = TakeBack(0)
 
 
 class Session:
     """One stream of tokens, sans I/O.
 
     Args:
-        strategy: looks at each token and asks for rollbacks.
+        strategies: look at each token and ask for rollbacks; asked in this order.
         options: how to draw and when to end.
         decode: token ids to text; used for stop strings and for the text of rollback events.
         prompt: token ids that stand before the continuation.
         eos_token_ids: tokens that end the stream.
+        special_tokens: the text of tokens that `decode` leaves out, for stop strings.
         listeners: called with every event.
+        model: its name, for those who listen.
+        row: which stream of a batch this is, for those who listen.
 
     Attributes:
-        tokens: the continuation, held tokens included.
+        tokens: the continuation, pending tokens included.
         sequence: prompt and continuation: what the model must be asked for.
         released: how many of `tokens` have been returned by `step`; they never change.
         finished: whether the stream is over.
@@ -49,183 +52,226 @@ class Session:
 
     def __init__(
         self,
-        strategy: BaseStrategy,
+        strategies: Sequence[BaseStrategy],
         options: SessionOptions,
         *,
         decode: Decode,
         prompt: Sequence[int] = (),
         eos_token_ids: Collection[int] = (),
+        special_tokens: Mapping[int, str] | None = None,
         listeners: Sequence[Listener] = (),
+        model: str = "",
+        row: int = 0,
     ) -> None:
-        self.strategy = strategy
+        self.strategies = list(strategies)
         self.options = options
         self.tokens: list[int] = []
         self.sequence: list[int] = list(prompt)
         self.released = 0
         self.finished = False
-        self._closed = False
         self.last_text = ""
         self.error: BacktrackError | None = None
         self.stats = Stats()
         self._decode = decode
         self._eos = frozenset(eos_token_ids)
         self._listeners = tuple(listeners)
+        self._row = row
         self._rng = random.Random(options.seed)
-        self._bans = Bans()  # the session's own: where it had to go further back
+        self._bans = Bans()  # the session's own: where it had to take more back
         self._landings: dict[int, int] = {}  # length -> rollbacks that landed on this prefix
         self._filters = _relaxations(options)
-        self._stop = TokenMatcher(decode, options.stop, exact=True, context=prompt) if options.stop else None
+        self._hooks = {name: _overridden(name, self.strategies) for name in vars(BaseStrategy) if name[0] != "_"}
+        self._logits: Any = None  # of the present step
+        self._stop = None
+        if options.stop:
+            self._stop = TokenMatcher(decode, options.stop, exact=True, special=special_tokens, context=prompt)
         self._stop_match: Match | None = None
-        self._call(strategy.reset)
-        self._call(strategy.on_start, Stream(tuple(prompt), decode, options))
+        self._tell("reset")
+        self._tell("on_start", Stream(tuple(prompt), decode, options, self._logit))
+        if self._listeners:
+            taking = tuple(Participant(str(each), each._arguments) for each in self.strategies)
+            self._emit(Started(tuple(prompt), options, taking, model, row))
 
     # -- driving it ------------------------------------------------------------------------
 
-    def step(self, logits: Any) -> list[int]:
+    def step(self, logits: Any, best: tuple[Any, Any] | None = None) -> list[int]:
         """Draw a token from the logits of `sequence`; return the tokens that are safe now.
 
         Args:
-            logits: shape (vocab,); changed in place.
+            logits: shape (vocab,); not changed.
+            best: the best of them, at least `reach`, where they are known; see `sampling.top_of_rows`.
 
         Raises:
-            StrategyError: the strategy raised or returned nonsense. The session is over.
+            StrategyError: a strategy raised or returned nonsense. After any error the session is over.
         """
         if self.finished:
             raise BacktrackError("this session has ended: make a new one for the next stream")
-        token, probs = self._choose(logits)
-        if token is None:
-            self._dead_end(NOTHING_LEFT)
+        try:
+            token, probs, share = self._choose(logits, best)
+            if token is None:
+                self._dead_end(NOTHING_LEFT)
+            else:
+                self._append(token, probs, share)
+                self._tell("on_next_token", self.tokens, probs)
+                # A token that is kept in spite of a request ("accept") may still be the last one.
+                if not self._granted("backtrack") and (reason := self._ending()) and not self._granted("at_end"):
+                    self._finish(reason)
             return self._release()
-        self._append(token, probs)
-        self._call(self.strategy.on_next_token, self.tokens, probs)
-        asked = self._asked(self.strategy.backtrack)
-        reason = "" if asked else self._ending()
-        if reason:
-            asked = self._asked(self.strategy.at_end)
-        if asked:
-            # A token that is kept in spite of it ("accept") may still be the last one.
-            reason = "" if self._take_back(asked) else self._ending()
-        if reason:
-            self._finish(reason)
-        return self._release()
+        except BaseException:
+            self.finished = True
+            raise
+
+    @property
+    def reach(self) -> int:
+        """How many of the best logits the next draw looks at; 0 where it wants the whole row."""
+        if self._hooks["on_logits"] or not self.options.top_k:
+            return 0
+        return self.options.top_k + len(self._bias(2**62))
 
     def end(self, reason: str) -> list[int]:
-        """End the stream here, for a reason of the caller's; return what was still held."""
+        """End the stream here, for a reason of the caller's; return what was still pending."""
         if not self.finished:
             self._finish(reason)
         return self._release()
 
     def close(self) -> None:
-        """The stream is over or abandoned: leave the strategy clean."""
+        """The stream is over or abandoned: leave the strategies clean."""
         self.finished = True
-        if not self._closed:  # the second time, the strategy may already serve another stream
-            self._closed = True
-            self._listeners = ()
-            self._call(self.strategy.reset)
+        hooks, self._hooks = self._hooks, {}  # the second time, they may already serve another stream
+        self._listeners = ()
+        for strategy, reset in hooks.get("reset", ()):
+            self._call(strategy, "reset", reset)
 
     # -- drawing ---------------------------------------------------------------------------
 
-    def _choose(self, logits: Any) -> tuple[int | None, Candidates]:
-        """Draw; where the strategy leaves nothing, relax the filters: top-p, top-k, min-p."""
-        o = self.options
-        scale(logits, o.temperature)
-        untouched = copy_of(logits) if o.on_exhausted == "accept" else None
-        size = len(logits)
-        logits = self._call(self.strategy.on_logits, logits, self.tokens)
-        if logits is None or len(logits) != size:
-            raise self._wrong("on_logits", "return the logits, shape (vocab,)")
-        logits = self._bans.apply(logits, len(self.tokens))
+    def _choose(self, logits: Any, best: tuple[Any, Any] | None) -> tuple[int | None, Candidates, float]:
+        """Draw: a token, what it was drawn from, its share. Where nothing is left, relax top-p, top-k, min-p."""
+        row, self._logits = logits, logits
+        temperature = self.options.temperature or 1.0
+        if self._hooks["on_logits"]:
+            row, best = scale(copy_of(logits), temperature), None
+            for strategy, hook in self._hooks["on_logits"]:
+                row = self._call(strategy, "on_logits", hook, row, self.tokens)
+                if row is None or len(row) != len(logits):
+                    raise StrategyError(f"{strategy}.on_logits must return the logits, shape (vocab,)")
+        scaled = 1.0 if row is not logits else temperature
+        bias = self._bias(len(logits))
         for top_k, top_p, min_p in self._filters:
-            probs: Candidates = candidates(logits, top_k, top_p, min_p)
+            probs: Candidates = candidates(row, top_k, top_p, min_p, temperature=scaled, bias=bias, best=best)
+            best = None
             if probs:
-                probs = self._call(self.strategy.on_probs, probs, self.tokens)
-                if not isinstance(probs, MutableMapping):
-                    raise self._wrong("on_probs", "return the candidates, {token: probability}")
-                token = self._pick(probs)
-                if token is not None:
-                    if not 0 <= token < size:
-                        raise self._wrong("on_probs", f"leave out token {token}: the vocabulary has {size}")
-                    return token, probs
-        if untouched is not None and not self._can_go_back:
-            probs = candidates(untouched, o.top_k, o.top_p, o.min_p)
-            return self._pick(probs), probs
-        return None, {}
+                whole = 1.0
+                for strategy, hook in self._hooks["on_probs"]:
+                    said = self._call(strategy, "on_probs", hook, probs, self.tokens)
+                    probs, whole = self._checked(strategy, said, len(logits))
+                    if whole == 0.0:
+                        break
+                if (token := self._pick(probs, whole)) is not None:
+                    return token, probs, float(probs[token] / whole) if whole < math.inf else 1.0
+        if self.options.on_exhausted == "accept" and not self._can_take_back:
+            probs = candidates(logits, *self._filters[0], temperature=temperature)
+            if probs and (token := self._pick(probs, 1.0)) is not None:
+                return token, probs, probs[token]
+        return None, {}, 0.0
 
-    def _pick(self, probs: Candidates) -> int | None:
-        if self.options.temperature == 0:
-            return most_probable(probs)
-        return draw(probs, self._rng)
+    def _bias(self, size: int) -> Mapping[int, float]:
+        """What is to be added to the logits: the session's own bans and those of the strategies."""
+        bias = self._bans.at(len(self.tokens))
+        for strategy, hook in self._hooks["logit_bias"]:
+            more = self._call(strategy, "logit_bias", hook, self.tokens)
+            if more:
+                if not all(0 <= token < size for token in more):
+                    raise StrategyError(f"{strategy}.logit_bias must hold token ids from 0 to {size - 1}")
+                bias = {**bias, **{token: value + bias.get(token, 0.0) for token, value in more.items()}}
+        return bias
 
-    def _append(self, token: int, probs: Candidates) -> None:
+    def _checked(self, strategy: BaseStrategy, probs: Any, size: int) -> tuple[Candidates, float]:
+        """What `on_probs` has returned, and its sum."""
+        try:
+            if isinstance(probs, dict):
+                if set(map(type, probs)) - {int}:
+                    probs = {operator.index(token): weight for token, weight in probs.items()}
+                if probs and not 0 <= min(probs) <= max(probs) < size:
+                    raise ValueError(f"the vocabulary has {size} tokens")
+            elif not isinstance(probs, MutableMapping):
+                raise TypeError(f"not {type(probs).__name__}")
+            return probs, total(probs)
+        except (TypeError, ValueError) as error:
+            raise StrategyError(
+                f"{strategy}.on_probs must return the candidates, {{token: probability}}: {error}"
+            ) from error
+
+    def _pick(self, probs: Candidates, whole: float) -> int | None:
+        return draw(probs, self._rng, whole) if self.options.temperature else most_probable(probs)
+
+    def _logit(self, token: int) -> float:
+        return float(self._logits[token])
+
+    def _append(self, token: int, probs: Candidates, share: float) -> None:
         self.tokens.append(token)
         self.sequence.append(token)
         self._stop_match = None
         if self._stop is not None and token not in self._eos:
             self._stop_match = next(iter(self._stop.push(token)), None)
         if self._listeners:
-            whole = total(probs)
-            share = probs[token] / whole if math.isfinite(whole) else 1.0
             seen = dict(probs) if isinstance(probs, dict) else probs
-            self._emit(Drawn(len(self.tokens) - 1, token, share, seen))
+            self._emit(Drawn(len(self.tokens) - 1, token, share, seen, self._row))
 
-    # -- going back ------------------------------------------------------------------------
+    # -- taking back -----------------------------------------------------------------------
 
-    def _asked(self, hook: Callable[[list[int]], int]) -> TakeBack:
-        """Ask the strategy, and check what it says."""
-        asked = self._call(hook, self.tokens)
-        if type(asked) is int and asked == 0:
-            return _NONE
-        name = getattr(asked, "who", "") or type(self.strategy).__name__
-        held = len(self.tokens) - self.released
-        try:
-            if not isinstance(asked, int) or isinstance(asked, bool) or asked < 0:
-                raise StrategyError(
-                    f"{name}.{hook.__name__} returned {asked!r}: return how many tokens to take back, 0 for none"
-                )
-            if asked > len(self.tokens):
-                raise RollbackError(
-                    f"{name} asked for {int(asked)} tokens back, but the stream has only {len(self.tokens)}"
-                )
-            if asked > held:
-                raise RollbackError(
-                    f"{name} asked for {int(asked)} tokens back, but only {held} are not streamed yet: "
-                    "let pending() hold what you may want back"
-                )
-        except StrategyError:
-            self.finished = True
-            raise
-        return TakeBack(asked, getattr(asked, "why", ""), name)
+    def _granted(self, hook: str) -> bool:
+        """Whether a strategy that asks for tokens back gets them, or the stream ends over it."""
+        return any(self._take_back(asked, who) for asked, who in self._requests(hook))
 
-    def _take_back(self, asked: TakeBack) -> bool:
-        """Roll back within the budgets; False where the tokens are kept instead ("accept")."""
+    def _requests(self, hook: str) -> Iterator[tuple[TakeBack, str]]:
+        """Ask the strategies in order: what each wants back, and its name."""
+        for strategy, ask in self._hooks[hook]:
+            asked = self._call(strategy, hook, ask, self.tokens)
+            if asked.__class__ is int and asked == 0:
+                continue
+            count = self._index(strategy, hook, asked)
+            if count < 0:
+                raise StrategyError(f"{strategy}.{hook} returned {asked!r}: return a number of tokens, 0 for none")
+            pending = len(self.tokens) - self.released
+            if count > pending:
+                there = f"only {pending} are not streamed yet: let pending() name what you may want back"
+                if count > len(self.tokens):
+                    there = f"the stream has only {len(self.tokens)}"
+                raise RollbackError(f"{strategy} asked for {count} tokens back, but {there}")
+            if count:
+                yield TakeBack(count, getattr(asked, "why", "")), str(strategy)
+
+    def _take_back(self, asked: TakeBack, who: str) -> bool:
+        """Take tokens back within the budgets; False where they are kept instead ("accept")."""
         length = len(self.tokens) - asked
         if self.stats.discarded + asked > self._most_discarded:
-            return self._exhausted(asked, "the budget for taking tokens back is used up")
+            return self._exhausted("the budget for taking tokens back is used up", asked, who)
         if self._landed(length) <= self.options.max_retries:
-            self._rollback(asked)
+            self._rollback(asked, who)
             return True
         why = f"{self.options.max_retries} attempts failed at the same place"
         if length == self.released:
-            return self._exhausted(asked, why)
-        self._rollback(asked)
+            return self._exhausted(why, asked, who)
+        self._rollback(asked, who)
         self._dead_end(why)
         return True
 
     def _dead_end(self, why: str) -> None:
-        """Nothing goes on from this prefix: go a token further back and ban that token there."""
-        while self._can_go_back:
+        """Nothing goes on from this prefix: take one more token back and ban it there."""
+        stuck = why == NOTHING_LEFT and not self._can_take_back
+        while self._can_take_back:
             banned = self.tokens[-1]
-            self._rollback(TakeBack(1, why, "session"))
+            self._rollback(TakeBack(1, why), "session")
             self._bans.add(len(self.tokens), banned)
             if self._landed(len(self.tokens)) <= self.options.max_retries:
                 return
-        # With "accept" the next draw is made in spite of the strategy: see _choose.
-        if self.options.on_exhausted != "accept":
-            self._exhausted(_NONE, why)
+        # With "accept" the next draw is made in spite of the strategies, unless that is what has failed.
+        if self.options.on_exhausted != "accept" or stuck:
+            self._exhausted(why)
 
     @property
-    def _can_go_back(self) -> bool:
-        """Whether any token is still held, and the budget of the stream has room for it."""
+    def _can_take_back(self) -> bool:
+        """Whether any token is still pending, and the budget of the stream has room for it."""
         return len(self.tokens) > self.released and self.stats.discarded < self._most_discarded
 
     @property
@@ -240,13 +286,13 @@ class Session:
         self._landings[length] = count
         return count
 
-    def _exhausted(self, rejected: TakeBack, why: str) -> bool:
+    def _exhausted(self, why: str, rejected: TakeBack | None = None, who: str = "") -> bool:
         """The way out when nothing else helps; False where the rejected tokens are kept."""
         policy = self.options.on_exhausted
-        if policy == "accept":
+        if policy == "accept" and rejected is not None:
             return False
-        if rejected:
-            self._rollback(rejected)
+        if rejected is not None:
+            self._rollback(rejected, who)
         if policy == "raise":
             self.error = ExhaustedError(
                 f"{why}, after {len(self.tokens)} tokens: loosen the strategy, or pass on_exhausted='stop' or 'accept'"
@@ -254,9 +300,9 @@ class Session:
         self._finish("exhausted")
         return True
 
-    def _rollback(self, asked: TakeBack) -> None:
+    def _rollback(self, asked: TakeBack, who: str) -> None:
         self.stats.rollbacks += 1
-        self._truncate(len(self.tokens) - asked, asked.who, asked.why)
+        self._truncate(len(self.tokens) - asked, who, asked.why)
 
     def _truncate(self, length: int, who: str, why: str) -> None:
         removed = tuple(self.tokens[length:])
@@ -267,14 +313,14 @@ class Session:
         if self._stop is not None:
             self._stop.truncate(length)
             self._stop_match = None
-        self._call(self.strategy.on_rollback, self.tokens)
+        self._tell("on_rollback", self.tokens)
         if self._listeners:
-            self._emit(Rollback(length, removed, self._decode(removed), who, why))
+            self._emit(Rollback(length, removed, self._decode(removed), who, why, self._row))
 
     # -- ending ----------------------------------------------------------------------------
 
     def _ending(self) -> str:
-        """Why the stream would end here; "" where it goes on. Asked when no rollback is."""
+        """Why the stream would end here; "" where it goes on. Asked when nothing is taken back."""
         if self.tokens[-1] in self._eos:
             return "end"
         if self._stop_match is not None:
@@ -287,39 +333,37 @@ class Session:
             match = self._stop_match
             self.last_text = self._stop.text_before(match.token, match.start)
             self._truncate(match.token, "session", "stop string")
-        if reason not in ("end", "length"):
-            # The strategy has not been asked about an end just here.
-            while asked := self._asked(self.strategy.at_end):
-                self.last_text = ""
-                self._rollback(asked)
-        self.finished = True
         self.stats.finish_reason = reason
+        if reason not in ("end", "length"):
+            # The strategies have not been asked about an end just here, and it cannot be put off.
+            while request := next(self._requests("at_end"), None):
+                self.last_text = ""
+                self._rollback(*request)
+        self.finished = True
 
     def _release(self) -> list[int]:
         """The tokens that have become safe: that no strategy and no stop string could still want.
 
-        After a rollback an older end may have to wait again, so what is held is asked of every
-        shorter beginning too, until nothing more is.
+        After a rollback an older end may be pending again, so each shorter beginning is asked about
+        too, until nothing more is pending.
         """
         safe = len(self.tokens)
-        prefix = self.tokens
         while not self.finished and safe > self.released:
-            held = self._call(self.strategy.pending, prefix)
-            if not isinstance(held, int):
-                raise self._wrong("pending", "return how many tokens must wait, 0 for none")
-            if self._stop is not None:
-                held = max(held, self._stop.pending(min(safe, len(self._stop))))
-            if held <= 0:
+            prefix = self.tokens if safe == len(self.tokens) else self.tokens[:safe]
+            pending = self._stop.pending(min(safe, len(self._stop))) if self._stop is not None else 0
+            for strategy, hook in self._hooks["pending"]:
+                said = self._call(strategy, "pending", hook, prefix)
+                pending = max(pending, said if said.__class__ is int else self._index(strategy, "pending", said))
+            if pending == 0:
                 break
-            safe -= held
-            prefix = self.tokens[: max(safe, 0)]
+            safe -= pending
         new = self.tokens[self.released : max(safe, self.released)]
         if new:
             self.stats.emitted += len(new)
-            self._emit(Released(self.released, tuple(new)))
+            self._emit(Released(self.released, tuple(new), self._row))
             self.released += len(new)
         if self.finished:
-            self._emit(Finished(self.stats.finish_reason, self.last_text))
+            self._emit(Finished(self.stats.finish_reason, self.last_text, self._row))
         return new
 
     # -- helpers ---------------------------------------------------------------------------
@@ -328,34 +372,34 @@ class Session:
         for listener in self._listeners:
             listener(event)
 
-    def _wrong(self, hook: str, what: str) -> StrategyError:
-        """What a hook must not return; the session is over."""
-        self.finished = True
-        return StrategyError(f"{type(self.strategy).__name__}.{hook} must {what}")
+    def _tell(self, name: str, *args: Any) -> None:
+        for strategy, hook in self._hooks[name]:
+            self._call(strategy, name, hook, *args)
 
-    def _call(self, hook: Callable[..., Any], *args: Any) -> Any:
-        """Call a hook; an error in it ends the stream and names the strategy."""
+    def _index(self, strategy: BaseStrategy, hook: str, value: Any) -> int:
+        """A count: anything that Python can use as an index."""
+        try:
+            return operator.index(value)
+        except TypeError:
+            raise StrategyError(
+                f"{strategy}.{hook} returned {value!r}: return a number of tokens, 0 for none"
+            ) from None
+
+    def _call(self, strategy: BaseStrategy, name: str, hook: Callable[..., Any], *args: Any) -> Any:
+        """Call a hook; an error in it names strategy and hook."""
         try:
             return hook(*args)
         except BacktrackError:
-            self.finished = True
             raise
         except Exception as error:
-            self.finished = True
-            name = _culprit(error) or type(self.strategy).__name__
-            raise StrategyError.of(f"{name}.{getattr(hook, '__name__', hook)}", error) from error
+            raise StrategyError.of(f"{strategy}.{name}", error) from error
 
 
-def _culprit(error: BaseException) -> str:
-    """The innermost strategy in the traceback: in a chain or an adapter, the one whose code raised."""
-    name = ""
-    trace = error.__traceback__
-    while trace is not None:
-        owner = trace.tb_frame.f_locals.get("self")
-        if isinstance(owner, BaseStrategy) or hasattr(owner, "get_keep_index"):
-            name = type(owner).__name__
-        trace = trace.tb_next
-    return name
+def _overridden(name: str, strategies: Sequence[BaseStrategy]) -> list[tuple[BaseStrategy, Callable[..., Any]]]:
+    """Those strategies that have something to say at a hook, each with its own."""
+    hooks = [(strategy, getattr(strategy, name)) for strategy in strategies]
+    neutral = getattr(BaseStrategy, name)
+    return [(strategy, hook) for strategy, hook in hooks if getattr(hook, "__func__", None) is not neutral]
 
 
 def _relaxations(o: SessionOptions) -> list[tuple[int | None, float | None, float | None]]:

@@ -27,24 +27,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from phrases import COMMON, made_up_phrases
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseStrategy
 from backtrack_sampler.discovery import embedded_model, load_provider
 
 SUBJECTS = "dragon cat dog king queen bird wizard boy girl tree robot ship knight witch mouse giant".split()  # noqa: SIM905
-# Besides a long list that a small model seldom hits: words that it uses all the time.
-COMMON = [
-    "he was",
-    "she was",
-    "began to",
-    "as the",
-    "it was a",
-    "a sense of",
-    "in the world",
-    "one day",
-    "as she",
-    "as he",
-]
 
 
 class GoBack(BaseStrategy):
@@ -270,13 +258,15 @@ def main() -> None:
     parser.add_argument("--streams", nargs="*", type=int, default=[1, 16])
     parser.add_argument("--tokens", type=int, default=128, help="new tokens a stream (default 128)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each (default 3)")
-    parser.add_argument("--slops", type=Path, help="a JSON list of phrases, in addition to ten that hit")
+    parser.add_argument(
+        "--slops", type=Path, help="a JSON list of phrases (default: 8,000 made-up ones), in addition to ten that hit"
+    )
     parser.add_argument("--dtype", default="float32", help="transformers (default float32)")
     parser.add_argument("--device", help="transformers, for example cuda")
     parser.add_argument("--random-llama", action="store_true", help="1.0B parameters, random weights (transformers)")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/batch.json"))
     options = parser.parse_args()
-    slops = COMMON + (json.loads(options.slops.read_text()) if options.slops else [])
+    slops = COMMON + (json.loads(options.slops.read_text()) if options.slops else made_up_phrases())
     print(
         "| engine       | streams | what                       | streamed | drawn  | bar            | drawn/s  | bare/s   | in the | draws a | rollbacks |"
     )

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from phrases import made_up_phrases
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseProvider, OperatorStrategy
 from backtrack_sampler.discovery import embedded_model, load_provider, operator_names
@@ -71,12 +72,12 @@ class BareTransformers:
         self._model = provider._model
 
     def go_back(self, count: int) -> None:
-        self._provider._memory.cache.crop(-count)
+        self._provider._stream.memory.cache.crop(-count)
 
     def feed(self, token: int) -> None:
         import torch
 
-        cache = self._provider._memory.cache
+        cache = self._provider._stream.memory.cache
         ids = torch.tensor([[token]], device=self._model.device)
         with torch.inference_mode():
             output = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
@@ -209,13 +210,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", choices=ROWS, default=ROWS, help="which rows (default: all)")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/overhead.json"))
     options = parser.parse_args()
-    rng = random.Random(0)
-    words = "voice heart shadow whisper breath ancient silver tapestry gently trembling eyes light".split()  # noqa: SIM905
-    slops = (
-        json.loads(options.slops.read_text())
-        if options.slops
-        else [" ".join(rng.choices(words, k=rng.randint(2, 5))) for _ in range(8000)]
-    )
+    slops = json.loads(options.slops.read_text()) if options.slops else made_up_phrases()
     print(f"| {'engine':12} | {'what':58} | {'value':6} | {'bar':8} | {'':6} | {'':52} |")
     print(f"|{'-' * 14}|{'-' * 60}|{'-' * 8}|{'-' * 10}|{'-' * 8}|{'-' * 54}|")
     rows = measure_selection() if "selection" in options.rows else []

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-sys.path.insert(0, str(Path(__file__).parent))
+TESTS = Path(__file__).parent
+sys.path[:0] = [str(TESTS), str(TESTS.parent)]  # what tests share, and `benchmarks.phrases`
 
 # The same examples everywhere, and no clock: a run says something of the code, not of the machine.
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
-
-SLOP_LIST = Path(__file__).parents[2] / "shared" / "data" / "slop_8000.json"
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import math
 
-from backtrack_sampler.bans import Bans
+from backtrack_sampler.rollback import Bans
 
 
 def test_bans_deeper_than_the_rollback_go_away() -> None:
@@ -17,14 +17,13 @@ def test_bans_deeper_than_the_rollback_go_away() -> None:
 
 
 def test_factors_scale_probabilities() -> None:
-    """A factor multiplies the probability, on logits and on candidates; zero bans."""
+    """A factor multiplies the probability, as a bias on logits and on candidates; zero bans."""
     bans = Bans()
     bans.add(0, 1, 0.5)
     bans.add(0, 2)
-    logits = bans.apply([1.0, 1.0, 1.0], 0)
-    assert logits == [1.0, 1.0 + math.log(0.5), -math.inf]
+    assert bans.at(0) == {1: math.log(0.5), 2: -math.inf}
     probs = {0: 0.2, 1: 0.4, 2: 0.4}
-    bans.apply_to_probs(probs, 0)
+    bans.apply(probs, 0)
     assert probs == {0: 0.2, 1: 0.2}
     bans.clear()
-    assert bans.apply([1.0], 0) == [1.0]
+    assert bans.at(0) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import tracemalloc
@@ -28,7 +29,7 @@ from backtrack_sampler import (
     StrategyError,
 )
 from backtrack_sampler.events import Finished, Released, Rollback
-from backtrack_sampler.provider import batch_memory
+from backtrack_sampler.provider import memory as memories
 from backtrack_sampler.provider.llamacpp_provider import LlamacppProvider
 from backtrack_sampler.provider.transformers_provider import TransformersProvider
 from backtrack_sampler.testing import FakeProvider
@@ -190,8 +191,9 @@ def test_text() -> None:
     provider = FakeProvider(WORDS, seed=3)
     sampler = BacktrackSampler(provider)
     prompts = ["a", "ab", "c"]
-    expected = [sampler.generate_text(p, seed=i, stop=["to"], max_new_tokens=30) for i, p in enumerate(prompts)]
-    assert sampler.generate_texts(prompts, seeds=0, stop=["to"], max_new_tokens=30) == expected
+    options: dict[str, Any] = {"stop": ["to"], "max_new_tokens": 60, "temperature": 2.0}
+    expected = [sampler.generate_text(p, seed=i, **options) for i, p in enumerate(prompts)]
+    assert sampler.generate_texts(prompts, seeds=0, **options) == expected
     assert any(text.endswith("s") for text in expected)  # "stop" was cut
     assert sampler.generate_texts([]) == []
 
@@ -206,9 +208,9 @@ class Watched(FakeProvider):
         super().__init__(**options)
         self.widths: list[int] = []
 
-    def each_logits(self, sequences: Any) -> Any:
+    def peek_batch(self, sequences: Any) -> Any:
         self.widths.append(len(sequences))
-        return super().each_logits(sequences)
+        return super().peek_batch(sequences)
 
 
 def test_a_row_that_ends_is_replaced_at_once() -> None:
@@ -279,25 +281,27 @@ def test_prompts_that_begin_alike_are_evaluated_once() -> None:
     sampler = BacktrackSampler(provider)
     batch = sampler.generate_batch([prompt], n=6, seeds=1, max_new_tokens=2)
     list(batch)
-    assert batch.evaluated_tokens == len(prompt) + 6
+    assert batch.stats.evaluated_tokens == len(prompt) + 6
     provider.reset()
     batch = sampler.generate_batch([prompt + [n] * 3 for n in range(4)], max_new_tokens=1)
     list(batch)
-    assert batch.evaluated_tokens == len(prompt) + 4 * 3
+    assert batch.stats.evaluated_tokens == len(prompt) + 4 * 3
 
 
 def test_events_tell_their_stream() -> None:
-    """Every event comes with the number of its stream, and tells what was yielded."""
+    """Every event has the number of its stream, and tells what was yielded."""
     told: dict[int, list[int]] = {0: [], 1: [], 2: []}
     ended, taken = [], 0
+    seen: set[tuple[str, int]] = set()
 
-    def listen(index: int, event: Any) -> None:
+    def listen(event: Any) -> None:
         nonlocal taken
         if isinstance(event, Released):
-            told[index] += event.tokens
+            told[event.row] += event.tokens
         elif isinstance(event, Finished):
-            ended.append((index, event.reason))
+            ended.append((event.row, event.reason))
         taken += isinstance(event, Rollback)
+        seen.add((type(event).__name__, event.row))
 
     sampler = BacktrackSampler(FakeProvider(ENDLESS, eos=-1))
     batch = sampler.generate_batch(["a", "b", "c"], in_order(GoBack), on_event=listen, max_new_tokens=20)
@@ -306,6 +310,7 @@ def test_events_tell_their_stream() -> None:
         found[index].append(token)
     assert told == found
     assert sorted(ended) == [(0, "length"), (1, "length"), (2, "length")]
+    assert seen >= {(n, row) for n in ("Started", "Drawn", "Released", "Finished") for row in range(3)}
     assert taken == batch.stats.rollbacks > 0
     assert batch.stats.emitted == 60
     assert batch.stats.seconds > 0
@@ -374,7 +379,9 @@ class Needs(BaseStrategy):
 def test_classes_in_the_place_of_a_function() -> None:
     """One that needs arguments is no function that makes a strategy; one that raises is a strategy that fails."""
     sampler = BacktrackSampler(FakeProvider())
-    with pytest.raises(InputError, match=r"missing 1 required .*: pass a function .*strategy=lambda: Needs\(...\)"):
+    with pytest.raises(
+        InputError, match=r"missing 1 required .*: pass a function .*make_strategy=lambda: Needs\(...\)"
+    ):
         sampler.generate_batch(["a"], Needs)
     with pytest.raises(StrategyError, match=r"has no len\(\) \(test_batch.py, line \d+\)"):
         sampler.generate_batch(["a"], Broken)
@@ -382,7 +389,7 @@ def test_classes_in_the_place_of_a_function() -> None:
 
 
 def test_texts_of_failed_streams() -> None:
-    """generate_texts keeps every text in the error; or puts the errors in their places and raises nothing."""
+    """All rows are in the error; or errors stand in the places of their texts, and nothing is raised."""
 
     def make(number: int) -> BaseStrategy:
         return Fails("backtrack", after=4) if number == 1 else BaseStrategy()
@@ -391,14 +398,14 @@ def test_texts_of_failed_streams() -> None:
     options: dict[str, Any] = {"seeds": 3, "max_new_tokens": 9}
     with pytest.raises(BatchError) as caught:
         sampler.generate_texts(["a", "b", "c"], in_order(make), **options)
-    texts = caught.value.texts
+    texts = [row.text for row in caught.value.rows]
     assert caught.value.__cause__ is caught.value.errors[1]
     assert sampler.stats.emitted > 18
     expected = sampler.generate_texts(["a", "b", "c"], **options)
     assert (texts[0], texts[2]) == (expected[0], expected[2])
     assert texts[1]
     assert expected[1].startswith(texts[1])
-    mixed = sampler.generate_texts(["a", "b", "c"], in_order(make), return_exceptions=True, **options)
+    mixed = sampler.generate_batch(["a", "b", "c"], in_order(make), **options).texts(return_exceptions=True)
     assert mixed[0] == expected[0]
     assert isinstance(mixed[1], StrategyError)
 
@@ -420,19 +427,19 @@ def test_a_factory_that_fails_later() -> None:
 
 
 def test_a_full_context_ends_its_row() -> None:
-    """The row whose context is full keeps its text in the error; the others go on."""
+    """That is an end like another, or an error where it is asked for; the others go on."""
     provider = FakeProvider(ENDLESS, eos=-1, context_size=12)
-    batch = BacktrackSampler(provider).generate_batch(["aaaaaaaaaa", "a"], seeds=1, max_new_tokens=8)
-    rows = {row.index: row for row in batch.results()}
-    error = rows[0].error
-    assert isinstance(error, ContextFullError)
-    assert error.text == rows[0].text
-    assert len(rows[0].tokens) == 3  # as generate gives: the last one is drawn from a full context
+    options: dict[str, Any] = {"seeds": 1, "max_new_tokens": 8}
+    batch = BacktrackSampler(provider).generate_batch(["aaaaaaaaaa", "a"], **options)
+    list(batch)
+    assert [row.stats.finish_reason for row in batch.rows] == ["context", "length"]
+    assert len(batch.rows[0].tokens) == 3  # as generate gives: the last one is drawn from a full context
+    assert batch.rows[0].tokens == list(BacktrackSampler(provider).generate("aaaaaaaaaa", seed=1, max_new_tokens=8))
+    raising = BacktrackSampler(provider).generate_batch(["aaaaaaaaaa", "a"], on_context_full="raise", **options)
+    rows = {row.index: row for row in raising.results()}
+    assert isinstance(rows[0].error, ContextFullError)
+    assert rows[0].text == batch.rows[0].text
     assert rows[1].error is None
-    with pytest.raises(ContextFullError):
-        alone_tokens = BacktrackSampler(provider).generate("aaaaaaaaaa", seed=1, max_new_tokens=8)
-        for count, token in enumerate(alone_tokens):
-            assert rows[0].tokens[count] == token
 
 
 def test_nothing_left_to_draw_ends_its_row() -> None:
@@ -447,7 +454,7 @@ def test_nothing_left_to_draw_ends_its_row() -> None:
     batch = sampler.generate_batch(["a", "b"], make, on_exhausted="raise", max_new_tokens=6)
     rows = sorted(batch.results(), key=lambda row: row.index)
     assert isinstance(rows[0].error, ExhaustedError)
-    assert rows[0].error.text == rows[0].text
+    assert len(rows[0].tokens) == 3
     assert (rows[1].error, len(rows[1].tokens)) == (None, 6)
 
 
@@ -462,7 +469,8 @@ def test_a_token_that_does_not_exist() -> None:
     make = in_order(lambda n: MadeUp() if n == 1 else BaseStrategy())
     batch = BacktrackSampler(provider).generate_batch([[5, 6], [7], [8]], make, max_new_tokens=4)
     assert sorted(row.index for row in batch.results() if row.error is None) == [0, 2]
-    assert "token 999: the vocabulary has 97" in str(batch.errors[1])
+    assert "MadeUp.on_probs" in str(batch.errors[1])
+    assert "the vocabulary has 97" in str(batch.errors[1])
 
 
 @pytest.mark.parametrize(
@@ -470,8 +478,8 @@ def test_a_token_that_does_not_exist() -> None:
     [
         ({"prompts": "abc"}, "a list of prompts"), ({"prompts": ["a", ""]}, "prompt 1: the prompt is empty"), ({"n": 0}, "n must be"),
         ({"max_batch": 0}, "max_batch must be"), ({"max_batch": 2.5}, "max_batch must be"), ({"seeds": [1]}, "2 streams and 1 seeds"),
-        ({"seeds": "ab"}, "whole numbers"), ({"seeds": 1.5}, "whole numbers"), ({"seed": 3}, "takes seeds"), ({"topp": 1}, "unknown parameter topp"),
-        ({"strategy": BaseStrategy()}, "lambda: BaseStrategy"), ({"strategy": lambda: 5}, "not a strategy"), ({"top_p": 2}, "top_p"),
+        ({"seeds": "ab"}, "whole numbers"), ({"seeds": 1.5}, "whole numbers"), ({"seeds": -2}, "or -1"),
+        ({"make_strategy": BaseStrategy()}, "lambda: BaseStrategy"), ({"make_strategy": lambda: 5}, "not a strategy"), ({"top_p": 2}, "top_p"),
         ({"prompts": ["a", "a" * 40]}, "prompt 1: the prompt has 40 tokens"), ({"prompts": ["a", [99]]}, "prompt 1: .*outside the vocabulary"),
     ],
 )  # fmt: skip
@@ -528,18 +536,99 @@ def test_an_abandoned_batch_leaves_nothing_behind() -> None:
     ]
 
 
+def test_a_batch_that_is_dropped_or_left_is_closed_at_once() -> None:
+    """Without waiting for the garbage collector; also by the end of a with block."""
+    resets = 0
+
+    class Noted(BaseStrategy):
+        def reset(self) -> None:
+            nonlocal resets
+            resets += 1
+
+    sampler = BacktrackSampler(FakeProvider(ENDLESS, eos=-1))
+    gc.disable()
+    try:
+        batch = sampler.generate_batch(["a", "b"], Noted)
+        next(batch)
+        assert resets == 2
+        del batch
+        assert resets == 4
+        with sampler.generate_batch(["a", "b"], Noted) as batch:
+            next(batch)
+        assert resets == 8
+        rows = sampler.generate_batch(["a"], Noted, max_new_tokens=2).results()
+        next(rows)
+        del rows
+        assert resets == 10
+    finally:
+        gc.enable()
+
+
+class Negative(BaseStrategy):
+    """Returns what is no probability."""
+
+    def on_probs(self, probs: Any, tokens: list[int]) -> Any:
+        return {0: -1.0}
+
+
+@pytest.mark.parametrize("what", ["NaN", "negative", "listener"])
+def test_what_is_wrong_with_a_row_ends_it(what: str) -> None:
+    """Logits that are NaN, a weight below zero, a listener that raises: one row ends with an error, the others go on."""
+
+    def logits(tokens: list[int]) -> list[float]:
+        return [float("nan") if what == "NaN" and tokens[0] == 1 else 0.0] * len(ENDLESS)
+
+    def listen(event: Any) -> None:
+        if what == "listener" and event.row == 1 and isinstance(event, Released):
+            raise OSError("no room left")
+
+    make = in_order(lambda n: Negative() if what == "negative" and n == 1 else BaseStrategy())
+    provider = FakeProvider(ENDLESS, logits, eos=-1)
+    batch = BacktrackSampler(provider).generate_batch(["a", "b", "c"], make, seeds=1, max_new_tokens=4, on_event=listen)
+    assert len(list(batch.results())) == 3
+    assert set(batch.errors) == {1}
+    assert [len(batch.rows[n].tokens) for n in (0, 2)] == [4, 4]
+    if what == "listener":
+        assert "no room left" in str(batch.errors[1])
+
+
+def test_random_seeds() -> None:
+    """-1 means random for all or for one, and no two streams share a seed by accident."""
+    sampler = BacktrackSampler(FakeProvider(ENDLESS, eos=-1))
+    rows = sampler.generate_batch(["a"], n=3, seeds=-1).rows
+    assert len({row.options.seed for row in rows}) == 3
+    rows = sampler.generate_batch(["a", "b"], seeds=[5, -1]).rows
+    assert rows[0].options.seed == 5
+    assert rows[1].options.seed not in (None, -1)
+
+
+def test_an_engine_with_a_loop_of_its_own() -> None:
+    """It hands rows of logits to streams, and goes on from their sequences; the texts are those of `generate`."""
+    provider = FakeProvider(WORDS)
+    sampler = BacktrackSampler(provider)
+    streams = sampler.generate_batch(["a", "b"], in_order(GoBack), seeds=5, max_new_tokens=20).rows
+    for stream in streams:
+        stream.begin()
+    while running := [stream for stream in streams if not stream.done]:
+        for stream in running:
+            stream.step(provider.answer(stream.sequence))
+    expected = alone(provider, ["a", "b"], GoBack, [5, 6], max_new_tokens=20)
+    assert [stream.tokens for stream in streams] == expected
+    assert all(stream.error is None for stream in streams)
+
+
 # -- progress -------------------------------------------------------------------------------------
 
 
 def test_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A bar counts the rows where tqdm is installed; without it nothing is shown, and nothing fails."""
     sampler = BacktrackSampler(FakeProvider(WORDS))
-    sampler.generate_texts(["a", "b", "c"], progress=True, max_new_tokens=5)
+    sampler.generate_batch(["a", "b", "c"], max_new_tokens=5).texts(progress=True)
     shown = capsys.readouterr().err
     assert "3/3" in shown
     assert "tokens/s" in shown
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    assert len(sampler.generate_texts(["a", "b"], progress=True, max_new_tokens=5)) == 2
+    assert len(sampler.generate_batch(["a", "b"], max_new_tokens=5).texts(progress=True)) == 2
     assert capsys.readouterr().err == ""
 
 
@@ -568,7 +657,7 @@ class KeepsGoingBack(BaseStrategy):
 @pytest.mark.slow
 def test_the_memory_of_64_rows_that_keep_going_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys and values: rows times at most twice the longest stream and 128; logits: the stated bytes, however long it goes on."""
-    monkeypatch.setattr(batch_memory, "REMEMBERED_BYTES", 64 * 10 * 4 * VOCABULARY)  # ten a row
+    monkeypatch.setattr(memories, "REMEMBERED_BYTES", 64 * 10 * 4 * VOCABULARY)  # ten a row
     provider = TransformersProvider(tiny("llama"), TinyTokenizer(), remember=64)
     provider.eos_token_ids = frozenset()
     sampler = BacktrackSampler(provider)
@@ -582,7 +671,7 @@ def test_the_memory_of_64_rows_that_keep_going_back(monkeypatch: pytest.MonkeyPa
             longest = max(len(row.tokens) for row in memory._rows)
             arrays = [raw for row in memory._rows for raw in row.recent.values()] + memory._spare
             assert len(memory._rows) == 64
-            assert sum(raw.nbytes for raw in arrays) <= batch_memory.REMEMBERED_BYTES
+            assert sum(raw.nbytes for raw in arrays) <= memories.REMEMBERED_BYTES
             for layer in memory._layers:
                 assert layer.keys.shape[0] == 64
                 assert layer.keys.shape[2] <= 2 * longest + 129

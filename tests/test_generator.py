@@ -29,7 +29,7 @@ def test_the_continuation_alone() -> None:
     text = generator.generate("ab", seed=3, max_new_tokens=20)
     assert len(text) == 20
     assert generator("ab", seed=3, max_new_tokens=20) == text
-    pieces = list(generator.stream("ab", seed=3, max_new_tokens=20))
+    pieces = list(generator.stream_text("ab", seed=3, max_new_tokens=20))
     assert "".join(pieces) == text
     assert len(pieces) == 20
     assert generator("ab", seed=4, max_new_tokens=20) != text
@@ -38,9 +38,9 @@ def test_the_continuation_alone() -> None:
 def test_length() -> None:
     """A hundred tokens where nothing is said; None goes on to the end of the context."""
     assert Generator(abc())("a", temperature=0) == "a" * 100
-    with pytest.raises(ContextFullError) as raised:
-        Generator(abc(context_size=120))("a", temperature=0, max_new_tokens=None)
-    assert raised.value.text == "a" * 120
+    assert Generator(abc(context_size=120))("a", temperature=0, max_new_tokens=None) == "a" * 120
+    with pytest.raises(ContextFullError):
+        Generator(abc(context_size=120))("a", temperature=0, max_new_tokens=None, on_context_full="raise")
 
 
 def test_operator() -> None:
@@ -127,8 +127,8 @@ def test_options_are_passed_on() -> None:
         ({"strategy": AntiSlopStrategy}, "is a class"), ({"backtrack_every_n": 0}, "backtrack_every_n"),
         ({"backtrack_every_n": 0, "operator": Repetition()}, "backtrack_every_n"),
         ({"max_new_tokens": 0}, "max_new_tokens"), ({"temperature": -1}, "temperature"), ({"top_k": -1}, "top_k"),
-        ({"stop_sequences": ""}, "stop"), ({"stop_sequences": [5]}, "stop"), ({"stop": "b"}, "stop_sequences"),
-        ({"nonsense": 1}, "unknown parameter nonsense"), ({"prompt": "a" * 20}, "context holds 16"),
+        ({"stop_sequences": ""}, "stop"), ({"stop_sequences": [5]}, "stop"), ({"stop": "b", "stop_sequences": "b"}, "the same"),
+        ({"prompt": "a" * 20}, "context holds 16"),
     ],
 )  # fmt: skip
 def test_everything_is_checked_before_the_model_is_asked(arguments: dict[str, Any], message: str) -> None:
@@ -158,7 +158,7 @@ def test_stats() -> None:
     """The costs of the last stream, also while it runs."""
     generator = Generator(abc())
     assert generator.stats.emitted == 0
-    stream = generator.stream("c", Repetition(max_repetitions=2), max_new_tokens=10, temperature=0)
+    stream = generator.stream_text("c", Repetition(max_repetitions=2), max_new_tokens=10, temperature=0)
     next(stream)
     assert 0 < generator.stats.emitted < 10
     list(stream)
@@ -171,29 +171,30 @@ def test_stats() -> None:
 def test_one_stream_at_a_time() -> None:
     """Another stream ends the one before, which says so; operators of the two are kept apart."""
     generator, operator = Generator(abc()), Repetition(max_repetitions=2)
-    first = generator.stream("c", operator, temperature=0)
+    first = generator.stream_text("c", operator, temperature=0)
     next(first)
-    second = generator.stream("c", operator, max_new_tokens=9, temperature=0)
+    second = generator.stream_text("c", operator, max_new_tokens=9, temperature=0)
+    begun = next(second)
     with pytest.raises(BacktrackError, match="another stream"):
         list(first)
     alone = Generator(abc())("c", Repetition(max_repetitions=2), max_new_tokens=9, temperature=0)
-    assert "".join(second) == alone
+    assert begun + "".join(second) == alone
 
 
 def test_texts_begin_as_the_tokenizer_wants() -> None:
-    """A text gets the tokenizer's beginning-of-text token; not where it is written out, nor do token ids."""
-    asked: list[bool] = []
+    """With its beginning-of-text token, once, and no end token; token ids as they are; as said where it is said."""
 
-    class Watched(FakeProvider):
+    class Begins(FakeProvider):
         def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
-            asked.append(add_special_tokens)
-            return super().encode(text)
+            plain = super().encode(text)
+            return [2, *plain, 3] if add_special_tokens else plain
 
-    generator = Generator(Watched())
-    generator("a", max_new_tokens=1)
-    generator("a", max_new_tokens=1, add_special_tokens=False)
-    generator([0], max_new_tokens=1)
-    assert asked == [True, False]
+    generator = Generator(Begins(["a", "b", "<s>", "</s>"], eos=-1))
+    for prompt, wanted, tokens in [
+        ("ab", None, [2, 0, 1]), ("<s>ab", None, [2, 0, 1]), ("ab", False, [0, 1]), ("ab", True, [2, 0, 1, 3]),
+        ([0], None, [0]), ("<s>ab", True, [2, 2, 0, 1, 3]),
+    ]:  # fmt: skip
+        assert generator.stream(prompt, add_special_tokens=wanted).prompt == tokens
 
 
 # -- real models ----------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def test_the_prompt_is_evaluated_once() -> None:
     ("bad", "says"),
     [
         ({"prompt": ""}, "empty"), ({"prompt": []}, "empty"), ({"top_p": 0}, "top_p"), ({"top_p": 1.5}, "top_p"),
-        ({"temperature": -1}, "temperature"), ({"topp": 0.5}, "unknown parameter topp"), ({"max_length": 0}, "max_length"),
+        ({"temperature": -1}, "temperature"), ({"max_length": 0}, "max_length"),
         ({"max_new_tokens": 0}, "max_new_tokens"), ({"prompt": "a" * 40}, "context holds 20"), ({"seed": "x", "stop": [""]}, "stop"),
     ],
 )  # fmt: skip
@@ -112,34 +112,35 @@ def test_what_is_no_strategy() -> None:
 
 
 def test_a_context_that_fills_up() -> None:
-    """Everything that fits is streamed, then one clear error; generate_text keeps the text in it."""
+    """Everything that fits is streamed; that is an end, or one clear error where it is asked for."""
     sampler = BacktrackSampler(FakeProvider(WORDS[:5], eos=-1, context_size=10))
-    out = []
-    with pytest.raises(ContextFullError, match="context of 10 tokens is full"):
-        for token in sampler.generate("aaa", seed=1):
-            out.append(token)
+    out = list(sampler.generate("aaa", seed=1))
     assert len(out) == 8  # the last one needs no room: nothing is asked after it
-    with pytest.raises(ContextFullError) as caught:
-        sampler.generate_text("aaa", seed=1)
-    assert caught.value.text == FakeProvider(WORDS).decode(out)
+    assert sampler.stats.finish_reason == "context"
+    again = []
+    with pytest.raises(ContextFullError, match="context of 10 tokens is full"):
+        for token in sampler.generate("aaa", seed=1, on_context_full="raise"):
+            again.append(token)
+    assert again == out
 
 
 class Counting(BaseStrategy):
-    """Counts resets; rejects now and then; holds two."""
+    """Counts resets; takes two back now and then."""
 
     def __init__(self) -> None:
         self.resets = 0
 
     def reset(self) -> None:
         self.resets += 1
-        self.seen = 0
+        self.seen = self.longest = 0
 
     def backtrack(self, tokens) -> int:
         self.seen += 1
         return 2 if self.seen % 5 == 0 and len(tokens) > 1 else 0
 
     def pending(self, tokens) -> int:
-        return min(2, len(tokens))
+        self.longest = max(self.longest, len(tokens))
+        return max(0, len(tokens) - max(0, self.longest - 2))
 
 
 @pytest.mark.parametrize("way", ["break", "close", "exception", "interrupt"])
@@ -192,6 +193,17 @@ def test_a_second_stream_ends_the_first() -> None:
     with pytest.raises(BacktrackError, match="another stream"):
         list(first)
     assert len(list(second)) == 19
+    with pytest.raises(BacktrackError, match="another stream"):
+        list(zip(sampler.stream_text("a", max_new_tokens=20), sampler.stream_text("b", max_new_tokens=20), strict=True))
+
+
+def test_streams_that_are_made_first_and_read_later() -> None:
+    """Each begins when it is read, whatever was made in between, with the strategies of when it was made."""
+    sampler = BacktrackSampler(FakeProvider(WORDS[:5], eos=-1), Counting())
+    first, second = (sampler.generate("a", max_new_tokens=20, seed=seed) for seed in (1, 2))
+    found = list(first), list(second)
+    assert found == tuple(list(sampler.generate("a", max_new_tokens=20, seed=seed)) for seed in (1, 2))
+    assert [len(tokens) for tokens in found] == [20, 20]
 
 
 @pytest.mark.parametrize("hook", ["on_logits", "on_probs", "on_next_token", "backtrack", "pending", "reset"])
@@ -280,9 +292,10 @@ def test_no_banned_phrase_in_any_output(
         strategy = ChainStrategy([CreativeWritingStrategy(provider, 0.5, 3), strategy])
     sampler = BacktrackSampler(provider, strategy)
     seen: list[int] = []
-    for token in sampler.generate([0], max_new_tokens=limit, temperature=temperature, seed=seed, top_k=top_k):
+    stream = sampler.stream([0], max_new_tokens=limit, temperature=temperature, seed=seed, top_k=top_k)
+    for token in stream:
         seen.append(token)
-        assert sampler._session.tokens[: len(seen)] == seen  # what was streamed still stands
+        assert stream.sequence[1 : len(seen) + 1] == seen  # what was streamed still stands
     text = provider.decode(seen).replace("\u2019", "'")
     assert len(seen) <= limit
     for phrase in banned:

@@ -11,9 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backtrack_sampler import sampling
 from backtrack_sampler.candidates import ArrayCandidates
 from backtrack_sampler.errors import InputError, ModelError
-from backtrack_sampler.sampling import candidates, check_filters, draw, entropy, most_probable, scale, total
+from backtrack_sampler.options import SessionOptions
+from backtrack_sampler.sampling import candidates, draw, entropy, most_probable, scale, top_of_rows, total
 from backtrack_sampler.testing import ListLogits
 
 
@@ -98,9 +100,9 @@ def test_nan_is_an_error() -> None:
     for logits in (ListLogits([1.0, math.nan]), np.array([1, np.nan], np.float32), torch.tensor([1, torch.nan])):
         with pytest.raises(ModelError, match="NaN"):
             candidates(logits)
-    with pytest.raises(InputError, match="on_probs"):
+    with pytest.raises(ValueError, match="NaN"):
         draw({1: math.nan}, random.Random(0))
-    with pytest.raises(InputError, match="negative"):
+    with pytest.raises(ValueError, match="negative"):
         draw({1: 0.5, 2: -0.1}, random.Random(0))
 
 
@@ -114,11 +116,8 @@ def test_infinite_logits_and_weights_force() -> None:
     many = ArrayCandidates(np.ones(6000, np.float32))
     many[10] = math.inf
     assert draw(many, random.Random(0)) == most_probable(many) == 10
-    many[10] = math.nan
-    with pytest.raises(InputError, match="on_probs"):
-        draw(many, random.Random(0))
-    with pytest.raises(InputError, match="on_probs"):
-        most_probable({1: math.nan, 2: 1.0})
+    with pytest.raises(ValueError, match="token 10 is nan"):
+        many[10] = math.nan
 
 
 def test_the_same_seed_draws_the_same_token_from_every_library() -> None:
@@ -130,6 +129,55 @@ def test_the_same_seed_draws_the_same_token_from_every_library() -> None:
             for logits in (ListLogits(row.tolist()), row, torch.from_numpy(row))
         }
         assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("size", [300, 6000])
+def test_the_same_seed_draws_the_same_without_top_k(size: int) -> None:
+    """Also where candidates stay an array on one side and are a dict on the other."""
+    row = np.random.default_rng(1).standard_normal(size).astype(np.float32)
+    for seed in range(100):
+        lists, arrays, tensors = (
+            draw(candidates(logits), random.Random(seed))
+            for logits in (ListLogits(row.tolist()), row, torch.from_numpy(row))
+        )
+        assert lists == arrays == tensors
+
+
+BIASES = st.dictionaries(st.integers(0, 5000), st.sampled_from([-math.inf, -3.0, -0.5, 2.0, 9.0]), max_size=5)
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 99), BIASES, st.sampled_from([1, 3, 50, None]), st.sampled_from([0.5, 1.0, 3.0]), filters)
+def test_bias_and_temperature_are_as_if_written_into_the_logits(
+    seed: int, bias: dict[int, float], top_k: int | None, temperature: float, given_filters: dict
+) -> None:
+    """For every library: dividing and adding beforehand gives the same candidates."""
+    size = (40, 6000)[seed % 2]
+    row = (np.random.default_rng(seed).standard_normal(size) * 3).astype(np.float32)
+    bias = {token % size: more for token, more in bias.items()}
+    written = row / np.float32(temperature)
+    for token, more in bias.items():
+        written[token] += more
+    given_filters = {**given_filters, "top_k": top_k, "top_p": None}
+    expected = candidates(written, **given_filters)
+    for logits in (ListLogits(row.tolist()), row, torch.from_numpy(row)):
+        before = list(logits)
+        found = candidates(logits, **given_filters, temperature=temperature, bias=bias)
+        assert list(logits) == before
+        assert dict(found) == pytest.approx(dict(expected), rel=1e-4)
+
+
+def test_the_best_of_rows_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One selection for all rows gives each what a selection of its own gives; in our own memory there is none."""
+    rows = [torch.from_numpy(np.random.default_rng(n).standard_normal(9000).astype(np.float32)) for n in range(5)]
+    assert top_of_rows(rows, 50) is None
+    monkeypatch.setattr(sampling, "on_device", lambda tensor: True)
+    bias = {int(rows[2].argmax()): -math.inf, 17: 20.0}
+    found = top_of_rows(rows, 52)
+    assert found is not None
+    for row, best in zip(rows, found, strict=True):
+        for more in ({}, bias):
+            assert candidates(row, 50, bias=more, best=best) == candidates(row, 50, bias=more)
 
 
 def test_draws_follow_the_weights() -> None:
@@ -176,7 +224,7 @@ def test_entropy_is_the_same_in_every_library() -> None:
 def test_bad_parameters(bad: dict, says: str) -> None:
     """Each is one clear line that names the parameter."""
     with pytest.raises(InputError, match=says):
-        check_filters(**{"temperature": 1, "top_k": None, "top_p": None, "min_p": None, **bad})
+        SessionOptions(**bad)
 
 
 def test_array_candidates_behave_like_a_dict() -> None:

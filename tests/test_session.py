@@ -7,8 +7,18 @@ import math
 
 import pytest
 
-from backtrack_sampler import BaseStrategy, InputError, RollbackError, Session, SessionOptions, StrategyError, TakeBack
-from backtrack_sampler.events import Drawn, Finished, Released, Rollback
+from backtrack_sampler import (
+    BaseStrategy,
+    InputError,
+    ModelError,
+    RollbackError,
+    Session,
+    SessionOptions,
+    StrategyError,
+    TakeBack,
+)
+from backtrack_sampler.events import Drawn, Finished, Participant, Released, Rollback, Started
+from backtrack_sampler.strategy.chain_strategy import as_strategies
 from backtrack_sampler.testing import ListLogits
 
 WORDS = ["a", "b", "c", " ", "stop", ""]
@@ -19,9 +29,9 @@ def decode(tokens) -> str:
     return "".join(WORDS[t] for t in tokens)
 
 
-def session(strategy: BaseStrategy | None = None, listeners=(), **options) -> Session:
+def session(strategy=None, listeners=(), **options) -> Session:
     settings = SessionOptions(**{"temperature": 0, "max_new_tokens": 20, **options})
-    return Session(strategy or BaseStrategy(), settings, decode=decode, prompt=[0], eos_token_ids=[END], listeners=listeners)  # fmt: skip
+    return Session(as_strategies(strategy), settings, decode=decode, prompt=[0], eos_token_ids=[END], listeners=listeners)  # fmt: skip
 
 
 def prefer(*order: int) -> ListLogits:
@@ -104,7 +114,7 @@ def test_a_rollback_behind_what_was_released_is_an_error() -> None:
         session(Scripted({1: 3})).step(prefer(1))
 
 
-@pytest.mark.parametrize("answer", [-1, 1.5, True, "one", [1]])
+@pytest.mark.parametrize("answer", [-1, 1.5, None, "one", [1]])
 def test_nonsense_from_backtrack(answer) -> None:
     """A strategy that returns no whole number of tokens is named."""
 
@@ -332,11 +342,13 @@ def test_the_budget_of_a_stream() -> None:
 
 
 def test_events_in_order() -> None:
-    """Drawn, Released and Finished, with the probability among the candidates."""
+    """Started, Drawn, Released and Finished, with the probability among the candidates."""
     events = []
-    s = session(listeners=[events.append], max_new_tokens=1, temperature=1.0)
+    s = session(Scripted({}, hold=1), [events.append], max_new_tokens=1, temperature=1.0, seed=7)
     s.step(prefer(2))
-    drawn, released, finished = events
+    started, drawn, released, finished = events
+    assert started == Started((0,), s.options, (Participant("Scripted", {"asks": {}, "hold": 1}),))
+    assert started.options.seed == 7
     assert isinstance(drawn, Drawn)
     assert drawn.token == 2
     assert drawn.probability == pytest.approx(drawn.candidates[2])
@@ -361,7 +373,7 @@ def test_a_session_that_has_ended() -> None:
         ({"max_new_tokens": 0}, "max_new_tokens"), ({"max_new_tokens": 1.5}, "max_new_tokens"), ({"stop": [""]}, "stop"),
         ({"stop": [3]}, "stop"), ({"on_exhausted": "panic"}, "on_exhausted"), ({"max_retries": 0}, "max_retries"),
         ({"max_discarded": -1}, "max_discarded"), ({"max_retries": None}, "max_retries"), ({"temperature": None}, "temperature"),
-        ({"stop": None}, "stop"), ({"stop": 5}, "stop"), ({"seed": [1]}, "seed"), ({"seed": 1.5}, "seed"), ({"top_p": 0}, "top_p"), ({"temperature": -0.1}, "temperature"),
+        ({"stop": 5}, "stop"), ({"seed": -2}, "seed"), ({"on_context_full": "accept"}, "on_context_full"), ({"temperature": math.inf}, "temperature"), ({"seed": [1]}, "seed"), ({"seed": 1.5}, "seed"), ({"top_p": 0}, "top_p"), ({"temperature": -0.1}, "temperature"),
     ],
 )  # fmt: skip
 def test_bad_options(bad: dict, says: str) -> None:
@@ -439,12 +451,16 @@ def test_a_whole_word_before_a_stop_string() -> None:
 
 @pytest.mark.parametrize(
     ("hook", "returns"),
-    [("on_logits", None), ("on_logits", [1.0]), ("on_probs", None), ("pending", None), ("pending", 1.5)],
-)
+    [
+        ("on_logits", None), ("on_logits", [1.0]), ("on_probs", None), ("on_probs", {0: None}), ("on_probs", {"a": 1.0}),
+        ("on_probs", {1.0: 1.0}), ("on_probs", {0: -1.0}), ("on_probs", {0: math.nan}), ("on_probs", {99: 1.0}),
+        ("logit_bias", {99: 1.0}), ("pending", None), ("pending", 1.5),
+    ],
+)  # fmt: skip
 def test_nonsense_from_other_hooks(hook: str, returns) -> None:
     """A forgotten `return`, or another shape, names the strategy and the hook."""
     broken = type("Broken", (BaseStrategy,), {hook: lambda self, *_: returns})()
-    with pytest.raises(StrategyError, match=rf"Broken\.{hook} must return"):
+    with pytest.raises(StrategyError, match=rf"Broken\.{hook} (must|returned)"):
         session(broken).step(prefer(1))
 
 
@@ -455,3 +471,126 @@ def test_an_error_in_a_chain_names_the_one_that_raised() -> None:
     broken = type("Broken", (BaseStrategy,), {"on_probs": lambda self, *_: 1 / 0})()
     with pytest.raises(StrategyError, match="Broken"):
         session(ChainStrategy([BaseStrategy(), broken])).step(prefer(1))
+
+
+def test_anything_with_an_index_is_a_count_and_a_token() -> None:
+    """NumPy's integers and bools, from every hook; what is streamed are plain ints."""
+    import numpy as np
+
+    class Counts(BaseStrategy):
+        draws = 0
+
+        def on_probs(self, probs, tokens):
+            return {np.int64(2): np.float32(1.0)}
+
+        def backtrack(self, tokens):
+            self.draws += 1
+            return np.int64(1) if self.draws == 1 else self.draws == 2
+
+        def pending(self, tokens):
+            return np.int32(0)
+
+    s = session(Counts())
+    assert [s.step(prefer(1)) for _ in range(3)] == [[], [], [2]]
+    assert type(s.tokens[0]) is int
+    assert s.stats.discarded == 2
+
+
+def test_accept_with_nothing_at_all_ends() -> None:
+    """All logits at -inf: there is nothing to accept either."""
+    s = session(on_exhausted="accept")
+    assert s.step(ListLogits([-math.inf] * len(WORDS))) == []
+    assert s.finished
+    assert s.stats.finish_reason == "exhausted"
+
+
+def test_a_refused_request_does_not_hide_the_next_one() -> None:
+    """With "accept" and its attempts used up, the first strategy's token stands; the second's phrase goes all the same."""
+
+    class Last(BaseStrategy):
+        """Takes a b back wherever it is."""
+
+        def backtrack(self, tokens):
+            return 1 if tokens[-1] == 1 else 0
+
+    class Phrase(BaseStrategy):
+        """Takes "ab" back."""
+
+        def backtrack(self, tokens):
+            return 2 if tokens[-2:] == [0, 1] else 0
+
+        def pending(self, tokens):
+            return len(tokens)
+
+    s = session([Last(), Phrase()], on_exhausted="accept", max_retries=1)
+    s.step(prefer(0))
+    s.step(prefer(1))
+    assert s.tokens == [0]
+    s.step(prefer(1))  # the first may ask no more for this place; the second may, for another
+    assert s.tokens == []
+
+
+@pytest.mark.parametrize("temperature", [1e-39, 1e-6])
+def test_very_small_temperatures_are_greedy(temperature: float) -> None:
+    """Instead of overflowing."""
+    s = session(temperature=temperature, seed=1)
+    assert s.step(prefer(3, 2)) == [3]
+
+
+@pytest.mark.parametrize("seed", [None, -1])
+def test_a_random_seed(seed: int | None) -> None:
+    """None and -1 both mean one; other negative numbers mean nothing."""
+    assert SessionOptions(seed=seed).seed is None
+
+
+def test_every_error_ends_the_session() -> None:
+    """Logits that are NaN, and a listener that raises."""
+    s = session(temperature=1.0)
+    with pytest.raises(ModelError, match="NaN"):
+        s.step(ListLogits([math.nan] * len(WORDS)))
+    assert s.finished
+
+    def listener(event) -> None:
+        if isinstance(event, Drawn):
+            raise OSError("full")
+
+    s = session(listeners=[listener])
+    with pytest.raises(OSError, match="full"):
+        s.step(prefer(1))
+    assert s.finished
+
+
+def test_logit_bias() -> None:
+    """Bans and boosts of several strategies add up, after the temperature, before the filters; the row is not changed."""
+
+    class Bias(BaseStrategy):
+        def __init__(self, bias):
+            self.bias = bias
+
+        def logit_bias(self, tokens):
+            return self.bias
+
+    row = prefer(0, 1, 2)
+    s = session([Bias({0: -math.inf, 2: 0.75}), Bias({2: 0.75, 0: 100.0})], top_k=1)
+    assert s.step(row) == [2]
+    assert row == prefer(0, 1, 2)
+
+
+def test_the_models_own_logit() -> None:
+    """Whatever strategies do to the row, on_start's stream tells what the model said."""
+
+    class Looks(BaseStrategy):
+        def on_start(self, stream):
+            self.logit, self.seen = stream.logit, []
+
+        def on_logits(self, logits, tokens):
+            logits *= 0
+            return logits
+
+        def on_next_token(self, tokens, probs):
+            self.seen.append(self.logit(2))
+
+    strategy = Looks()
+    s = session(strategy, temperature=2.0)
+    s.step(prefer(2))
+    assert strategy.seen == [10.0]

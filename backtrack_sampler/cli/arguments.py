@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from ..checks import check_count
 from ..discovery import load_provider
 from ..errors import BacktrackError, InputError
 from ..options import SessionOptions
 from ..provider.base_provider import BaseProvider
+from ..sampler import prompt_tokens
 from ..stats import Stats
-from ..strategy.base_strategy import BaseStrategy
-from ..strategy.chain_strategy import ChainStrategy
 from .strategy_spec import OperatorSpec, StrategySpec, parse_operator, parse_spec
 
 MODEL_HELP = "a .gguf file, a folder or a hub name (default: the embedded SmolLM2)"
@@ -41,7 +41,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_engine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--engine", help="llamacpp or transformers (default: what fits the model)")
     group.add_argument("--context", type=int, help="context size in tokens (llama.cpp)")
-    group.add_argument("--device", help="where to run (transformers), for example cuda")
+    group.add_argument("--device", help="where to run (transformers), for example cuda (default: a GPU that is there)")
+    group.add_argument("--threads", type=int, metavar="N", help="processor threads of the model")
 
 
 def add_strategies(parser: argparse.ArgumentParser) -> None:
@@ -67,8 +68,19 @@ def add_sampling(parser: argparse.ArgumentParser, max_new_tokens: int = 256, tem
     group.add_argument("--stop", action="append", default=[], help="end before this text; repeatable")
     group.add_argument("--seed", type=int, help="same seed, same text")
     group.add_argument(
+        "--max-retries", type=int, default=100, metavar="N",
+        help="attempts at one place before going further back (default 100)",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-discarded", type=int, metavar="N", help="tokens taken back in all (default: 1,000, and 50 for each kept)"
+    )
+    group.add_argument(
         "--on-exhausted", default="stop", choices=["stop", "accept", "raise"],
         help="when the strategies allow nothing more (default: stop)",
+    )  # fmt: skip
+    group.add_argument(
+        "--on-context-full", default="stop", choices=["stop", "raise"],
+        help="when the model's context is full (default: stop)",
     )  # fmt: skip
     group.add_argument("--stats", action="store_true", help="say afterwards what it has cost (on stderr)")
 
@@ -79,10 +91,13 @@ def add_sampling(parser: argparse.ArgumentParser, max_new_tokens: int = 256, tem
 
 def sampling_of(options: argparse.Namespace) -> dict[str, Any]:
     """What `BacktrackSampler.stream` takes by name."""
-    names = ("max_new_tokens", "max_length", "temperature", "top_k", "top_p", "min_p", "stop", "seed", "on_exhausted")
+    names = (
+        "max_new_tokens", "max_length", "temperature", "top_k", "top_p", "min_p", "stop", "seed",
+        "max_retries", "max_discarded", "on_exhausted", "on_context_full",
+    )  # fmt: skip
     sampling = {name: getattr(options, name) for name in names}
-    if options.max_length is not None and options.max_length < 1:
-        raise InputError(f"max_length must be at least 1, not {options.max_length}")
+    if options.max_length is not None:
+        check_count("max_length", options.max_length)
     SessionOptions(**{k: v for k, v in sampling.items() if k != "max_length"})  # raises now, not after loading
     return sampling
 
@@ -116,17 +131,11 @@ def specs_of(options: argparse.Namespace) -> list[StrategySpec | OperatorSpec]:
 def provider_of(options: argparse.Namespace) -> BaseProvider:
     """Load the model."""
     _quiet()
-    extra: dict[str, Any] = {}
-    if options.context is not None:
-        if options.context < 1:
-            raise InputError(f"--context must be at least 1, not {options.context}")
-        extra["n_ctx"] = options.context
-    if options.device is not None:
-        extra["device"] = options.device
-    try:
-        return load_provider(options.model, options.engine, **extra)
-    except TypeError as error:
-        raise InputError(f"this engine does not take that option ({error})") from error
+    if options.context is not None and options.context < 1:
+        raise InputError(f"--context must be at least 1, not {options.context}")
+    given = {"n_ctx": options.context, "device": options.device, "threads": options.threads}
+    extra = {name: value for name, value in given.items() if value is not None}
+    return load_provider(options.model, options.engine, **extra)
 
 
 def _quiet() -> None:
@@ -146,15 +155,11 @@ def tokens_of(options: argparse.Namespace, provider: BaseProvider, prompt: str) 
             raise
         except Exception as error:  # a template is a program that came with the model
             raise InputError(f"the model's chat template does not take this ({error})") from error
-    # A template writes its beginning-of-text token out; plain text leaves it to the tokenizer.
-    return provider.encode(prompt, add_special_tokens=not options.chat)
+    return prompt_tokens(provider, prompt, None)
 
 
-def strategy_of(specs: Sequence[StrategySpec | OperatorSpec], provider: BaseProvider) -> Any:
-    built = [spec.build(provider) for spec in specs]
-    if not built:
-        return BaseStrategy()
-    return built[0] if len(built) == 1 else ChainStrategy(built)
+def strategies_of(specs: Sequence[StrategySpec | OperatorSpec], provider: BaseProvider) -> list[Any]:
+    return [spec.build(provider) for spec in specs]
 
 
 def report(options: argparse.Namespace, stats: Stats) -> None:

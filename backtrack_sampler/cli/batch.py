@@ -15,14 +15,15 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..batch import BatchRow
 from ..errors import BacktrackError, InputError
+from ..options import SessionOptions
 from ..sampler import BacktrackSampler
 from ..stats import Stats
+from ..stream import TokenStream
 
 __all__ = ["Job", "Model", "Prompt", "read_prompts", "write_rows"]
 
@@ -180,7 +181,7 @@ def _write(job: Job, file: _RowFile, model: Model, report: Callable[[Stats], Non
     tokens = {number: _tokens(job, model, number) for number in dict.fromkeys(numbers)}
     batch = model.sampler.generate_batch(
         [tokens[number] for number in numbers],
-        strategy=model.strategy,
+        make_strategy=model.strategy,
         seeds=None if job.seed is None else [job.seed + index for index in indices],
         max_batch=job.max_batch,
         **job.sampling,
@@ -242,6 +243,8 @@ class _RowFile:
         self.failed = 0
         self.count = 0
         self.missing = dict.fromkeys(range(job.n * len(job.prompts)))
+        # What a row does not say was not there to be chosen when it was written.
+        self._defaults = {each.name: each.default for each in fields(SessionOptions) if each.name in job.settings}
         file.seek(0)
         data = file.readall()
         *lines, last = data.split(b"\n")
@@ -258,7 +261,7 @@ class _RowFile:
         """What to say of rows that failed in earlier runs; "" for none."""
         return f" ({self.failed} of them failed: remove their lines to try again)" if self.failed else ""
 
-    def append(self, index: int, row: BatchRow) -> None:
+    def append(self, index: int, row: TokenStream) -> None:
         """Write a row that is over; in one piece, so that a line that was begun is one that was cut off."""
         stats = row.stats
         said: dict[str, Any] = {
@@ -295,7 +298,8 @@ class _RowFile:
         job, row = self._job, _row(line)
         if row is None:
             raise InputError(f"{place}: this is no row that this command has written: give another --out")
-        _check_same(place, row["settings"], job.settings)
+        old = row["settings"]
+        _check_same(place, {**old, **self._defaults, **old}, job.settings)
         index = row["index"]
         number = index // job.n
         if number >= len(job.prompts):

@@ -48,7 +48,6 @@ def _chat(options: argparse.Namespace) -> int:
     sampling, specs = arguments.sampling_of(options), arguments.specs_of(options)
     system = check_messages([{"role": "system", "content": options.system}] if options.system else [])
     messages = load_messages(options.load) if options.load is not None else []
-    sampling["stop_sequences"] = sampling.pop("stop")
     provider = arguments.provider_of(options)
     pipeline = ChatPipeline(provider, options.system or None)
     if system:  # given now, it takes the place of the one in the file
@@ -58,7 +57,7 @@ def _chat(options: argparse.Namespace) -> int:
     chat = Chat(
         pipeline,
         f"{model.name.removesuffix('.gguf')}, {' + '.join(names) or 'no strategy'}",
-        {"strategy": arguments.strategy_of(specs, provider), **sampling},
+        {"strategy": arguments.strategies_of(specs, provider), **sampling},
         messages=messages,
         file=options.load or "",
         verbose=options.verbose,

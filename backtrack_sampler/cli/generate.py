@@ -109,7 +109,7 @@ def _many(options: argparse.Namespace) -> int:
         return Model(
             BacktrackSampler(provider),
             encode=partial(arguments.tokens_of, options, provider),
-            strategy=partial(arguments.strategy_of, specs, provider),
+            strategy=partial(arguments.strategies_of, specs, provider),
         )
 
     return write_rows(job, load, partial(arguments.report, options))
@@ -119,7 +119,7 @@ def _one(options: argparse.Namespace) -> int:
     sampling, specs, prompt = arguments.sampling_of(options), arguments.specs_of(options), arguments.prompt_of(options)
     trace_files = [check_path(file) for file in options.trace]
     provider = arguments.provider_of(options)
-    sampler = BacktrackSampler(provider, arguments.strategy_of(specs, provider))
+    sampler = BacktrackSampler(provider, arguments.strategies_of(specs, provider))
     tokens = arguments.tokens_of(options, provider, prompt)
     trace = Trace(provider, tokens) if trace_files else None
     live = None

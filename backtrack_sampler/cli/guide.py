@@ -25,6 +25,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         help="take the best token without asking where it is at least this probable (default 1)",
     )  # fmt: skip
     arguments.add_sampling(parser)
+    parser.set_defaults(max_retries=sys.maxsize, max_discarded=sys.maxsize)  # a person decides when to stop
 
 
 def _guide(options: argparse.Namespace) -> int:
@@ -35,10 +36,9 @@ def _guide(options: argparse.Namespace) -> int:
     strategy = HumanGuidanceStrategy(provider, options.choices, options.min_autopass, prompt=prompt)
     sampler = BacktrackSampler(provider, strategy)
     tokens = arguments.tokens_of(options, provider, prompt)
-    no_limit = {"max_retries": sys.maxsize, "max_discarded": sys.maxsize}  # a person decides when to stop
     parts: list[str] = []
     try:
-        for text in sampler.stream_text(tokens, **sampling, **no_limit):
+        for text in sampler.stream_text(tokens, **sampling):
             parts.append(text)
     finally:
         strategy.reset()  # whatever happened, the terminal is itself again before anything is said

@@ -13,17 +13,43 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
-from ..errors import BacktrackError
+from ..errors import BacktrackError, InputError
 from . import chat, generate, guide, strategies, trace
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, 1 where rows have failed, 2 for bad input, 130 for Ctrl-C."""
+    """Run the command; returns the exit code.
+
+    0, 1 where rows have failed, 2 for bad input and for output that cannot be written, 130 for Ctrl-C.
+    """
+    code = 0
+    try:
+        try:
+            code = _run(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # now, and not when Python ends, where it is too late to say anything
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise  # this is not about the output
+        # Python would try once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0  # the reader went away
+        if not code:
+            print(f"backtrack-sampler: cannot write the output: {error.strerror}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model writes what not every terminal can show
     try:
+        if sys.stdout is None:
+            raise InputError("standard output is closed: write > /dev/null to have none")
         options = _parser().parse_args(arguments)
         return int(options.run(options))
     except BacktrackError as error:
@@ -32,10 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader went away. Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _version() -> str:

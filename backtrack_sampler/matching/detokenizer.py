@@ -17,45 +17,57 @@ __all__ = ["Decode", "Detokenizer"]
 Decode = Callable[[Sequence[int]], str]
 
 _INCOMPLETE = "\ufffd"
-_MAX_INCOMPLETE = 4  # a UTF-8 character has at most four bytes, so at most four tokens
+_MAX_BYTES = 4  # of a UTF-8 character: an incomplete one lies in the last three tokens that have text
+_CONTEXT = 8  # tokens of it that are used: enough to find where a character begins
+_MAX_WINDOW = 64  # tokens without a text (special ones) neither make a window endless nor keep a character waiting
 
 
 class _After(NamedTuple):
-    """The state after one token."""
+    """The state after one token. Indices count from the first token of the context."""
 
-    window: int  # index where the decoding window starts; negative indices reach into the context
-    settled: int  # characters of the window's text that are already part of `length`
-    length: int  # characters of the whole text so far
-    held_from: int  # first token whose characters are still incomplete, or the next index
+    window: int  # where the decoding window starts: if incomplete, the token in which that character begins
+    settled: int  # characters of the window's text that are already given out
+    incomplete: bool  # whether characters at the end wait for more bytes
 
 
 class Detokenizer:
     """The text of a growing and shrinking list of tokens, and the token each character began in.
 
+    All that is given out, with `finish`, is what the bytes of all tokens decode to at once: bytes
+    that are not valid become U+FFFD, and cost no valid character. A tokenizer that itself decodes a
+    whole run of bytes to U+FFFD if one of them is not valid may lose those next to that one.
+
     Args:
         decode: token ids to text; an incomplete character decodes to U+FFFD.
-        context: tokens that stand before the first one (the end of the prompt), so that the first
-            word keeps its leading space in tokenisers that decide it from what comes before.
+        context: tokens that stand before the first one (the prompt; only its end is used), so that
+            the first word keeps its leading space in tokenisers that decide it from what comes
+            before, and a character that the prompt began is completed.
+
+    Attributes:
+        before: the last character of the context's text; "" where there is none, or where a token
+            without text (a special one) comes after it.
     """
 
     def __init__(self, decode: Decode, context: Sequence[int] = ()) -> None:
         self._decode = decode
-        self._context = list(context)[-_MAX_INCOMPLETE:]
-        self._single: dict[int, int] = {}  # token -> length of its own text
-        self.reset()
+        self._own: dict[int, int] = {}  # token -> length of its own text
+        self.reset(context)
 
-    def reset(self) -> None:
-        """Forget all tokens (not the context)."""
-        start = -len(self._context)
-        # What the context leaves incomplete is settled with the first token.
-        baseline = len(self._decode(self._context).rstrip(_INCOMPLETE)) if self._context else 0
+    def reset(self, context: Sequence[int] = ()) -> None:
+        """Forget all tokens: another stream begins, after this context."""
+        context = context[-_CONTEXT:]
         self._tokens: list[int] = []
-        self._states = [_After(start, baseline, 0, 0)]
+        self._states = [_After(0, 0, False)]
         self._lengths = [0]  # characters settled after the first n tokens, for bisecting
+        self._base = len(context)
+        text = "".join(map(self.push, context))
+        self.before = text[-1:] if context and self.own_length(context[-1]) else ""
+        # The first character after the context is character 0.
+        self._lengths = [length - len(text) for length in self._lengths]
 
     def __len__(self) -> int:
         """How many tokens there are."""
-        return len(self._tokens)
+        return len(self._tokens) - self._base
 
     @property
     def length(self) -> int:
@@ -64,65 +76,75 @@ class Detokenizer:
 
     def push(self, token: int) -> str:
         """Add a token; return the characters that are settled by it ("" while one is incomplete)."""
-        before = self._states[-1]
+        window, settled, waited = self._states[-1]
+        index = len(self._tokens)
         self._tokens.append(token)
-        count = len(self._tokens)
-        text = self._decode(self._slice(before.window))
-        stable = text.rstrip(_INCOMPLETE) if text.endswith(_INCOMPLETE) else text
-        waited = count - before.held_from if len(stable) <= before.settled else 0
-        if len(stable) < len(text) and waited >= _MAX_INCOMPLETE:
-            stable = text  # no UTF-8 character is that long: these bytes will never be valid
-        new = stable[before.settled :]
-        length = before.length + len(new)
-        if len(stable) == len(text):
-            # All settled: the next window starts with the token or tokens that settled now.
-            window = min(before.held_from, count - 1)
-            after = _After(window, self._baseline(window), length, count)
+        text = self._decode(self._tokens[window:])
+        incomplete = text.endswith(_INCOMPLETE)
+        if not incomplete:
+            new = text[settled:]
+            settled = len(text)
+            # Without a text of its own (a special token) it would be no context for the next one.
+            if not waited and (self.own_length(token) or index - window >= _MAX_WINDOW):
+                window, settled = index, self.own_length(token)
         else:
-            # The incomplete character begins in this token, or goes on from an earlier one.
-            begins = count - 1 if new else before.held_from
-            after = _After(before.window, max(before.settled, len(stable)), length, min(begins, count - 1))
-        self._states.append(after)
-        self._lengths.append(length)
+            stable = len(text.rstrip(_INCOMPLETE))
+            if stable > settled or not waited:
+                # It begins in this token. By itself that may begin otherwise, but it ends the same.
+                new = text[settled:stable]
+                waits = len(text) - max(stable, settled)
+                window, settled = index, max(0, self.own_length(token) - waits)
+            else:
+                new, window, settled, incomplete = self._waiting(text, window, settled)
+        self._states.append(_After(window, settled, incomplete))
+        self._lengths.append(self._lengths[-1] + len(new))
         return new
 
-    def finish(self) -> str:
-        """The end of the stream: what is left of incomplete characters, as U+FFFD."""
-        last = self._states[-1]
-        return self._decode(self._slice(last.window))[last.settled :]
+    def finish(self, count: int | None = None) -> str:
+        """If the stream ended after `count` tokens (None: all): what is left of incomplete characters, as U+FFFD."""
+        end = len(self._tokens) if count is None else self._base + count
+        window, settled, incomplete = self._states[end]
+        return self._decode(self._tokens[window:end])[settled:] if incomplete else ""
 
     def truncate(self, count: int) -> None:
         """Keep only the first `count` tokens."""
+        count += self._base
         del self._tokens[count:]
         del self._states[count + 1 :]
         del self._lengths[count + 1 :]
 
     def characters_before(self, count: int) -> int:
         """How many characters are settled by the first `count` tokens."""
-        return self._lengths[count]
+        return self._lengths[self._base + count]
 
     def token_of(self, character: int) -> int:
         """Index of the token in which this character began (its first byte)."""
         # The token that settled it; where that one only completed it, the one that began it.
         index = bisect_right(self._lengths, character) - 1
         if character == self._lengths[index] or index == len(self._tokens):
-            return min(self._states[index].held_from, index)
-        return index
+            return self.first_incomplete(index - self._base)
+        return index - self._base
 
     def first_incomplete(self, count: int) -> int:
         """Among the first `count` tokens, index of the first whose characters are incomplete; else `count`."""
-        return min(self._states[count].held_from, count)
+        state = self._states[self._base + count]
+        return max(0, state.window - self._base) if state.incomplete else count
 
-    def _slice(self, window: int) -> list[int]:
-        if window >= 0:
-            return self._tokens[window:]
-        return self._context[window:] + self._tokens
-
-    def _baseline(self, window: int) -> int:
-        tokens = self._tokens[window:]
-        if len(tokens) > 1:
-            return len(self._decode(tokens))
-        length = self._single.get(tokens[0])
+    def own_length(self, token: int) -> int:
+        """Length of the text that a token has by itself."""
+        length = self._own.get(token)
         if length is None:
-            length = self._single[tokens[0]] = len(self._decode(tokens))
+            length = self._own[token] = len(self._decode([token]))
         return length
+
+    def _waiting(self, text: str, window: int, settled: int) -> tuple[str, int, int, bool]:
+        """One more token, and still nothing but U+FFFD: the characters that stay so, and the state."""
+        with_text = [n for n in range(window, len(self._tokens)) if self.own_length(self._tokens[n])]
+        if len(with_text) < _MAX_BYTES and len(self._tokens) - window < _MAX_WINDOW:
+            return "", window, settled, True
+        begin = with_text[1 - _MAX_BYTES] if len(with_text) >= _MAX_BYTES else len(self._tokens)
+        tail = self._decode(self._tokens[begin:])
+        if not tail.endswith(_INCOMPLETE):  # valid, but for what stands before it
+            return self._decode(self._tokens[window:begin])[settled:] + tail, begin, len(tail), False
+        waits = min(len(text) - settled, len(tail))
+        return text[settled : len(text) - waits], begin, len(tail) - waits, True

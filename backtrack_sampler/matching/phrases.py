@@ -99,6 +99,13 @@ class PhraseAutomaton:
         """Indices of the phrases that end in this state, longest first."""
         return self._ends[state]
 
+    def equal_to(self, text: Sequence[str]) -> list[int]:
+        """Indices of the phrases that are this text (its characters in normal form)."""
+        state = 0
+        for character in text:
+            state = self.step(state, character)
+        return [index for index in self._ends[state] if self.lengths[index] == len(text)]
+
 
 _compiled: WeakValueDictionary[tuple[int, tuple[str, ...]], PhraseAutomaton] = WeakValueDictionary()
 

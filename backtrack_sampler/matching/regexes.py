@@ -1,4 +1,4 @@
-"""Regular expressions over a growing text, in linear time, with the undo button built in.
+"""Regular expressions over a growing text that can be taken back, in linear time.
 
 Python's `re` backtracks: it can take forever on a line of text, cannot say whether a match is
 still possible, and must start over after a rollback. This is Thompson's simulation (1968) over
@@ -7,28 +7,22 @@ it advances every thread once, a state is a value that a rollback simply returns
 thread is a match that is still possible.
 
 What has no such automaton (look-around, back-references) is refused with a clear message. A
-thread older than `max_span` characters is dropped, so that `not only .* but` does not hold the
-rest of the stream back: longer matches are not found.
+thread older than `max_span` characters is dropped, so that after `not only .* but` the rest of the
+stream is not pending for ever: longer matches are not found.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
+from re import _constants as sre  # type: ignore[attr-defined]
+from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
 from ..errors import InputError
 from .phrases import unfolded
 
-if sys.version_info >= (3, 11):
-    from re import _constants as sre  # type: ignore[attr-defined]
-    from re import _parser as sre_parser  # type: ignore[attr-defined]
-else:  # the same two modules under their older names
-    import sre_constants as sre
-    import sre_parse as sre_parser
-
-__all__ = ["RegexAutomaton", "Threads"]
+__all__ = ["RegexAutomaton", "Threads", "is_word"]
 
 #: NFA state -> where the earliest and the latest match through it began. The earliest is the one to
 #: report; the latest goes on when the earliest has become too long, or is not wanted.
@@ -37,10 +31,11 @@ Threads = Mapping[int, tuple[int, int]]
 _MAX_STATES = 20_000
 
 Accepts = Callable[[str], bool]
-Gap = Callable[[str, str], bool]  # assertion between two characters ("" at either end of the text)
+Gap = Callable[[str, str], bool]  # assertion between what `step` calls `before` and a character, "" at the end
 
 
-def _is_word(character: str) -> bool:
+def is_word(character: str) -> bool:
+    """Whether it is a letter, a digit or an underscore, as `\\w` means it."""
     return character.isalnum() or character == "_"
 
 
@@ -49,21 +44,21 @@ _CATEGORIES: dict[Any, Accepts] = {
     sre.CATEGORY_NOT_DIGIT: lambda c: not c.isdecimal(),
     sre.CATEGORY_SPACE: str.isspace,
     sre.CATEGORY_NOT_SPACE: lambda c: not c.isspace(),
-    sre.CATEGORY_WORD: _is_word,
-    sre.CATEGORY_NOT_WORD: lambda c: not _is_word(c),
+    sre.CATEGORY_WORD: is_word,
+    sre.CATEGORY_NOT_WORD: lambda c: not is_word(c),
 }
 
 
 def _boundary(before: str, after: str) -> bool:
-    return _is_word(before) != _is_word(after)
+    return is_word(before[-1:]) != is_word(after)
 
 
 def _gaps(multiline: bool) -> dict[Any, Gap]:
     return {
         sre.AT_BOUNDARY: _boundary,
         sre.AT_NON_BOUNDARY: lambda a, b: not _boundary(a, b),
-        sre.AT_BEGINNING: lambda a, b: a == "" or (multiline and a == "\n"),
-        sre.AT_BEGINNING_STRING: lambda a, b: a == "",
+        sre.AT_BEGINNING: lambda a, b: a[-1:] in ("", "\n") if multiline else len(a) != 1,
+        sre.AT_BEGINNING_STRING: lambda a, b: len(a) != 1,
         sre.AT_END: lambda a, b: b == "" or (multiline and b == "\n"),
         sre.AT_END_STRING: lambda a, b: b == "",
     }
@@ -106,7 +101,8 @@ class RegexAutomaton:
         Args:
             threads: what the last step returned ({} at the beginning).
             position: index of `character` in the text.
-            before: the character before it, "" at the beginning.
+            before: the character before it. At the beginning of the text: "" or, where it goes on
+                from another one, two characters, of which the second is the last of that one.
             character: the new one.
 
         Returns:

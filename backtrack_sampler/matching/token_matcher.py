@@ -7,14 +7,14 @@ token, so a rollback is a truncation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import InputError
 from .detokenizer import Decode, Detokenizer
 from .phrases import compiled, folded, unfolded
 from .phrases import exact as identical
-from .regexes import RegexAutomaton, Threads
+from .regexes import RegexAutomaton, Threads, is_word
 
 __all__ = ["Match", "TokenMatcher"]
 
@@ -24,7 +24,7 @@ class Match(NamedTuple):
 
     Attributes:
         start: index of its first character.
-        end: index after its last character.
+        end: index after its last character; `start` where it is a special token, which has no text.
         pattern: index of the phrase; regular expressions are counted on after the phrases.
         token: index of the token in which it begins.
     """
@@ -49,6 +49,11 @@ _START = _After(0, {}, ())
 class TokenMatcher:
     """Feeds on tokens; reports matches and how much of the end might still become one.
 
+    What is searched is the text of the tokens alone: a match that begins in the context is not
+    seen. The context decides only what stands before their first character, for whole words, `\\b`
+    and, with `(?m)`, whether a line begins there. Without `(?m)`, `^` is what `\\A` is, the beginning
+    of the tokens' own text, whatever the context.
+
     Args:
         decode: token ids to text.
         phrases: texts to find; apostrophes and quotes match in their plain and curly forms.
@@ -57,7 +62,9 @@ class TokenMatcher:
         exact: nothing is ignored, neither case nor the form of an apostrophe.
         whole_words: phrases match only where no letter or digit touches them. The end of the
             stream counts as a boundary; at the live edge a match waits for the next character.
-        context: tokens that stand before the first one, for tokenisers that would drop its space.
+        special: tokens without a text, and how each is written: a phrase that is just that matches
+            the token.
+        context: tokens that stand before the first one: see `reset`.
 
     Raises:
         InputError: an empty phrase, or a regular expression that cannot be used.
@@ -72,6 +79,7 @@ class TokenMatcher:
         ignore_case: bool = True,
         exact: bool = False,
         whole_words: bool = False,
+        special: Mapping[int, str] | None = None,
         context: Sequence[int] = (),
     ) -> None:
         self._fold = identical if exact else folded if ignore_case else unfolded
@@ -82,12 +90,15 @@ class TokenMatcher:
         patterns = list(regexes)
         self._regexes = RegexAutomaton(patterns, ignore_case=ignore_case) if patterns else None
         self._whole_words = whole_words
-        self._detokenizer = Detokenizer(decode, context)
-        self.reset()
+        self._special = special or {}
+        self._detokenizer = Detokenizer(decode)
+        self.reset(context)
 
-    def reset(self) -> None:
-        """A new stream begins."""
-        self._detokenizer.reset()
+    def reset(self, context: Sequence[int] = ()) -> None:
+        """A new stream begins, after these tokens (its prompt; only their end is used)."""
+        self._detokenizer.reset(context)
+        before = self._detokenizer.before
+        self._beginning = "^" + unfolded[before] if before else ""  # see `RegexAutomaton.step`
         self._text: list[str] = []
         self._states = [_START]
 
@@ -103,7 +114,12 @@ class TokenMatcher:
         for character in new:
             phrases, threads, waiting = self._step(phrases, threads, waiting, character, found)
         self._states.append(_After(phrases, threads, waiting))
-        return self._matches(found)
+        matches = self._matches(found) if found else []
+        if token in self._special and not self._detokenizer.own_length(token):
+            here, index = len(self._text), len(self) - 1
+            written = [self._fold[character] for character in self._special[token]]
+            matches += [Match(here, here, pattern, index) for pattern in self._phrases.equal_to(written)]
+        return matches
 
     def finish(self) -> list[Match]:
         """What would match if the stream ended here. Changes nothing."""
@@ -115,7 +131,7 @@ class TokenMatcher:
             phrases, threads, waiting = self._step(phrases, threads, waiting, character, found)
         found += waiting
         if self._regexes is not None:
-            before = unfolded[self._text[-1]] if self._text else ""
+            before = unfolded[self._text[-1]] if self._text else self._beginning
             found += self._regexes.finish(threads, len(self._text), before)
         matches = self._matches(found)
         del self._text[length:]
@@ -128,16 +144,39 @@ class TokenMatcher:
         del self._text[self._detokenizer.length :]
 
     def pending(self, count: int) -> int:
-        """Of the first `count` tokens, how many at the end could still become part of a match."""
+        """Of the first `count` tokens, how many at the end a match may yet take back: see `cut`."""
         state = self._states[count]
         length = self._detokenizer.characters_before(count)
         start = length - self._phrases.depth[state.phrases]
         if state.threads:
             start = min(start, *(first for first, _ in state.threads.values()))
-        held_from = self._detokenizer.first_incomplete(count)
+        pending_from = self._detokenizer.first_incomplete(count)
         if start < length:
-            held_from = min(held_from, self._detokenizer.token_of(start))
-        return count - held_from
+            pending_from = min(pending_from, self.whole_before(self._detokenizer.token_of(start)))
+        return count - pending_from
+
+    def whole_before(self, token: int) -> int:
+        """This token or, where a character goes on into it, the last one before it that begins with a whole one."""
+        while (earlier := self._detokenizer.first_incomplete(token)) < token:
+            token = earlier
+        return token
+
+    def cut(self, match: Match) -> tuple[int, str]:
+        """Where to cut so that the text before a match stays as it is.
+
+        Returns:
+            The first token to take back, and the text before the match that goes with it. That is
+            the token in which the match begins or, where it also ends a character, the one in which
+            that begins: half a character would be left.
+        """
+        token = match.token
+        while True:
+            before = self.text(self._detokenizer.characters_before(token), match.start)
+            left = self._detokenizer.finish(token)  # what the tokens before it end in, if it goes
+            earlier = self._detokenizer.first_incomplete(token)
+            if earlier == token or not before or before.startswith(left):
+                return token, before.removeprefix(left)
+            token = earlier
 
     def text_before(self, token: int, character: int) -> str:
         """The characters of one token that stand before a given character of the whole text."""
@@ -156,30 +195,27 @@ class TokenMatcher:
         found: list[tuple[int, int, int]],
     ) -> tuple[int, Threads, tuple[tuple[int, int, int], ...]]:
         position = len(self._text)
-        before = unfolded[self._text[-1]] if position else ""
         plain = unfolded[character]
-        found += [match for match in waiting if not _is_word(plain)]
+        found += [match for match in waiting if not is_word(plain)]
         self._text.append(character)
         phrases = self._phrases.step(phrases, self._fold[character])
         still_waiting: list[tuple[int, int, int]] = []
         for index in self._phrases.ends(phrases):
             match = (position + 1 - self._phrases.lengths[index], position + 1, index)
             if not self._whole_words or self._starts_word(match[0]):
-                waits = self._whole_words and _is_word(plain)
+                waits = self._whole_words and is_word(plain)
                 (still_waiting if waits else found).append(match)
         if self._regexes is not None:
+            before = unfolded[self._text[-2]] if position else self._beginning
             threads, matches = self._regexes.step(threads, position, before, plain)
             offset = len(self._phrases.lengths)
             found += [(start, end, index + offset) for start, end, index in matches]
         return phrases, threads, tuple(still_waiting)
 
     def _starts_word(self, start: int) -> bool:
-        return start == 0 or not _is_word(self._text[start]) or not _is_word(self._text[start - 1])
+        before = self._text[start - 1] if start else self._beginning[-1:]
+        return not is_word(self._text[start]) or not is_word(before)
 
     def _matches(self, found: list[tuple[int, int, int]]) -> list[Match]:
         found.sort(key=lambda match: (match[0], -match[1]))
         return [Match(*match, self._detokenizer.token_of(match[0])) for match in found]
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"

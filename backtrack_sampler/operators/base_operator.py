@@ -10,9 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ..errors import InputError
-
-__all__ = ["BaseOperator", "FunctionOperator", "HistoryOperator", "Never", "Step", "check_count", "check_number"]
+__all__ = ["BaseOperator", "FunctionOperator", "HistoryOperator", "Never", "Step"]
 
 
 class Step(NamedTuple):
@@ -22,8 +20,7 @@ class Step(NamedTuple):
         token: its id.
         text: the characters that it completes; "" for special tokens and inside a character.
         probability: among `candidates`.
-        logit: the model's own, before the temperature; where strategies in the same chain change
-            logits, as they left it.
+        logit: the model's own, before the temperature.
         candidates: what the model offered here, after temperature, top-k and the other filters;
             highest first, summing to one. What was banned here after a rollback is among them, so
             a second attempt is judged on the same grounds as the first. Read only.
@@ -126,27 +123,3 @@ class Never(BaseOperator):
 
     def __call__(self, step: Step) -> int:
         return 0
-
-
-def check_count(name: str, value: int, least: int = 1) -> int:
-    """A whole number, at least so much; raises InputError with the parameter's name."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name} must be a whole number, at least {least}, not {value!r}")
-    return value
-
-
-def check_number(name: str, value: float, low: float, high: float, *, inside: bool = False) -> float:
-    """A number from low to high (`inside`: strictly between); raises InputError with the parameter's name."""
-    fits = (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and (low < value < high if inside else low <= value <= high)
-    )
-    if not fits:
-        if (low, high) == (-float("inf"), float("inf")):
-            raise InputError(f"{name} must be a number, not {value!r}")
-        if high == float("inf"):
-            raise InputError(f"{name} must be a number, {low} or more, not {value!r}")
-        between = "strictly between" if inside else "between"
-        raise InputError(f"{name} must be {between} {low} and {high}, not {value!r}")
-    return value

@@ -11,8 +11,9 @@ import math
 from itertools import islice
 
 from ..candidates import entropy_of
-from ..strategy.base_strategy import TakeBack
-from .base_operator import HistoryOperator, Step, check_count, check_number
+from ..checks import check_count, check_number
+from ..rollback import TakeBack
+from .base_operator import HistoryOperator, Step
 
 __all__ = [
     "EntropyThreshold",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..strategy.base_strategy import TakeBack
-from .base_operator import HistoryOperator, Step, check_count
+from ..checks import check_count
+from ..rollback import TakeBack
+from .base_operator import HistoryOperator, Step
 
 __all__ = ["NGramOverlap", "Repetition"]
 

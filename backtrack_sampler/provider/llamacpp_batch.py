@@ -4,7 +4,7 @@ A `Llama` has a context for a single sequence; this is a second one of the same 
 streams are first asked for together, and made larger as they need. Each sequence has cells of its own
 (`kv_unified` off): in a shared buffer every token would look past the cells of all the others, which
 takes twice the time with 64 streams. Then sequences share a step only where their ids follow each
-other, which `BatchMemory` sees to.
+other, which `Memory` sees to.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, ModelError
-from .base_provider import least_missed
-from .batch_memory import BatchMemory, Row, Work
 from .interrupts import interrupts_kept
 from .llamacpp_states import window_holds
+from .memory import Memory, Owner, Row, Work, least_missed
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-    from .llamacpp_provider import LlamacppProvider
+    from llama_cpp import Llama
 
 __all__ = ["LlamacppBatch"]
 
@@ -33,7 +31,7 @@ _MAX_SAVED = 32  # states of a row
 _SAVED_BYTES = 256 << 20  # of all rows together
 
 
-class LlamacppBatch(BatchMemory):
+class LlamacppBatch(Memory):
     """Rows that are sequences of a context of their own.
 
     A memory that cannot drop a suffix (recurrent, hybrid, sliding windows that have slid) saves the part
@@ -44,18 +42,23 @@ class LlamacppBatch(BatchMemory):
     larger, a rollback evaluates the row from its start.
 
     Args:
-        provider: the model.
-        remember: see `BatchMemory`.
+        owner: see `Memory`.
+        remember: see `Memory`.
+        llm: the model.
+        window: tokens that its sliding window holds; 0 where nothing slides.
+        interval: tokens between saved states; 0 where everything can be dropped.
     """
 
-    def __init__(self, provider: LlamacppProvider, remember: int) -> None:
-        super().__init__(provider, remember)
-        self._api = provider._api
-        self._llm = provider._llm  # keeps the model alive
-        self._window = provider._window
-        self._interval = provider._interval  # tokens between saved states; 0 where everything can be dropped
+    def __init__(self, owner: Owner, remember: int, llm: Llama, window: int, interval: int) -> None:
+        super().__init__(owner, remember)
+        import llama_cpp
+
+        self._api: Any = llama_cpp
+        self._llm = llm
+        self._window = window
+        self._interval = interval
+        self._longest = owner.context_size or llm.n_ctx()
         self._saved: dict[Row, dict[int, npt.NDArray[np.uint8]]] = {}  # length -> state
-        self._longest = provider.context_size or provider._llm.n_ctx()
         self._context: Any = None
         self._free: weakref.finalize[..., Any] | None = None
         self._places = self._cells = self._tokens = 0
@@ -120,7 +123,7 @@ class LlamacppBatch(BatchMemory):
 
     # -- rows ------------------------------------------------------------------------------
 
-    def _keep(self, row: Row, length: int) -> int:
+    def _keep(self, row: Row, length: int, tokens: list[int]) -> int:
         return self._shorten(row.place, length, self._saved.get(row, {}))
 
     def _share(self, source: Row, target: Row, length: int) -> int:
@@ -209,8 +212,8 @@ class LlamacppBatch(BatchMemory):
                 f"llama.cpp could not evaluate {len(entries)} tokens of {len(self._rows)} streams ({code})"
             )
         self._copied.clear()
-        self._provider.forward_passes += 1
-        self._provider.evaluated_tokens += len(entries)
+        self._owner.forward_passes += 1
+        self._owner.evaluated_tokens += len(entries)
         rows = [row for _, _, row, last in entries if last]
         if not rows:
             return {}

@@ -9,6 +9,8 @@ slid), at intervals, so that going back is a state restored and the rest replaye
 from __future__ import annotations
 
 import ctypes
+import functools
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingPackageError, ModelError
 from .base_provider import BaseProvider
-from .batch_memory import BatchMemory
 from .interrupts import interrupts_kept
 from .llamacpp_states import SavedState, SavedStates, window_holds
+from .memory import Memory
+from .options import check_options, check_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +35,12 @@ _WORTH_A_RESTORE = 32  # a saved state must spare so many tokens to be restored 
 _INTERVAL_RECURRENT = 16  # tokens between saved states where nothing can be dropped
 _INTERVAL_SLIDING = 64  # ... and where most of the time it can
 _REPLAY_SINGLY = 64  # after restoring a state, replay up to so many tokens one at a time
+
+_NO_OPTIONS = {"self", "kwargs", "llama", "model", "model_path", "repo_id"}
+_INSTEAD = {
+    "device": "it uses the GPU that it was compiled for by itself, and n_gpu_layers=0 keeps it from that",
+    "filename": "that is for a repository on the hub, and this is a file",
+}
 
 
 class LlamacppProvider(BaseProvider):
@@ -73,12 +82,14 @@ class LlamacppProvider(BaseProvider):
         self._window = int(self._api.llama_model_n_swa(llm.model))  # 0: no sliding window
         self._interval = self._checkpoint_interval()
         self._last_saved = 0
+        self._restored: npt.NDArray[np.float32] | None = None
         self._logits_at, self._logits_view = 0, np.empty(0, dtype=np.float32)
         super().__init__(remember)
         trained = self._api.llama_model_n_ctx_train(llm.model)
         rope = llm.context_params
         stretched = rope.rope_freq_base or rope.rope_freq_scale or rope.rope_scaling_type > 0
         self.vocabulary_size = self._size
+        self.model_name = Path(str(llm.model_path)).stem
         self._trained = 0 if stretched else max(0, trained)
         self.context_size = min(context, self._trained) if self._trained else context
         self.eos_token_ids = frozenset(
@@ -93,6 +104,7 @@ class LlamacppProvider(BaseProvider):
         *,
         cache_bytes: int = 256 << 20,
         n_ctx: int = 4096,
+        threads: int | None = None,
         **llama: Any,
     ) -> LlamacppProvider:
         """Load a model.
@@ -102,17 +114,30 @@ class LlamacppProvider(BaseProvider):
                 the Hugging Face hub (pass `filename="*Q4_K_M.gguf"` to choose the file).
             cache_bytes: memory for saved states.
             n_ctx: context size in tokens; 0 takes the model's own.
-            **llama: anything else `llama_cpp.Llama` takes.
+            threads: `n_threads` and `n_threads_batch` in one.
+            **llama: anything else `llama_cpp.Llama` takes. Without `n_gpu_layers`, all layers go to a
+                GPU where llama.cpp was compiled for one.
 
         Raises:
+            InputError: there is no such option.
             ModelError: no such file, or llama.cpp cannot load it.
         """
         api = _llama_cpp()
+        path = _model_file(Path(model))
+        loads = [api.Llama.__init__] if path is not None else [api.Llama.__init__, api.Llama.from_pretrained]
+        known = {name for load in loads for name in inspect.signature(load).parameters}
+        known |= inspect.signature(cls.from_pretrained).parameters.keys()
+        check_options("llama.cpp", llama, known - _NO_OPTIONS, _INSTEAD)
+        check_threads(threads)
         cores = os.cpu_count() or 1
         # Llama's own default is half the cores, which leaves a two-core machine with one.
-        options = {"n_threads": cores if cores <= 4 else cores // 2, "verbose": False, **llama}
+        options = {"n_threads": cores if cores <= 4 else cores // 2, "verbose": False}
+        if threads is not None:
+            options |= {"n_threads": threads, "n_threads_batch": threads}
+        if api.llama_supports_gpu_offload():
+            options["n_gpu_layers"] = -1
+        options |= llama
         filename = options.pop("filename", None)
-        path = _model_file(Path(model))
         try:
             if path is not None:
                 llm = _loader(api)(model_path=str(path), n_ctx=n_ctx, **options)
@@ -130,6 +155,13 @@ class LlamacppProvider(BaseProvider):
 
     def decode(self, tokens: Sequence[int]) -> str:
         return b"".join(map(self._piece, tokens)).decode("utf-8", errors="replace")
+
+    @functools.cached_property
+    def special_tokens(self) -> Mapping[int, str]:
+        api, vocabulary = self._api, self._vocabulary
+        kinds = api.LLAMA_TOKEN_ATTR_UNKNOWN | api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_USER_DEFINED
+        special = [token for token in range(self._size) if api.llama_vocab_get_attr(vocabulary, token) & kinds]
+        return {token: self._token_to_piece(token, special=True).decode(errors="replace") for token in special}
 
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         template = (self._llm.metadata or {}).get("tokenizer.chat_template")
@@ -157,13 +189,13 @@ class LlamacppProvider(BaseProvider):
         token = int(token)
         if not 0 <= token < self._size:
             raise InputError(f"token {token} is not in the vocabulary of {self._size}")
-        buffer = self._piece_buffer
-        arguments = (self._vocabulary, token, buffer, len(buffer), 0, special)
-        size = self._api.llama_token_to_piece(*arguments)
-        if size < 0:  # the buffer is too small: it says by how much
-            self._piece_buffer = ctypes.create_string_buffer(-size)
-            return self._token_to_piece(token, special)
-        return buffer.raw[:size]
+        with self.lock:  # one buffer for all
+            buffer = self._piece_buffer
+            size = self._api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, special)
+            if size < 0:  # the buffer is too small: it says by how much
+                self._piece_buffer = ctypes.create_string_buffer(-size)
+                return self._token_to_piece(token, special)
+            return buffer.raw[:size]
 
     @property
     def larger_context(self) -> str:
@@ -176,6 +208,16 @@ class LlamacppProvider(BaseProvider):
     # -- memory ----------------------------------------------------------------------------
 
     def _evaluate(self, tokens: list[int], start: int) -> npt.NDArray[np.float32]:
+        logits = self._decode(tokens, start)
+        length = start + len(tokens)
+        prompt = start == 0 or len(tokens) >= _PROMPT
+        due = self._interval and not 0 <= length - self._last_saved < self._interval
+        if prompt or due:
+            self._save(self._evaluated[:start] + tokens, logits, prompt)
+            self._last_saved = length
+        return logits
+
+    def _decode(self, tokens: list[int], start: int) -> npt.NDArray[np.float32]:
         import numpy as np
 
         llm = self._llm
@@ -192,7 +234,7 @@ class LlamacppProvider(BaseProvider):
         if address != self._logits_at:  # llama.cpp keeps its output in one place, mostly
             self._logits_at = address
             self._logits_view = np.ctypeslib.as_array(pointer, shape=(self._size,))
-        return self._logits_view.copy()
+        return self._logits_view
 
     def _keep(self, length: int, tokens: list[int]) -> int:
         droppable = self._drop_is_right(length)
@@ -206,6 +248,7 @@ class LlamacppProvider(BaseProvider):
         # It has slid, or (recurrent, hybrid) it refuses: a saved state, and the rest replayed.
         saved = self._states.longest(tokens)
         if saved is None:
+            self._llm.reset()
             self._api.llama_memory_clear(memory, True)
             return 0
         return self._replay(tokens, self._restore(saved), length)
@@ -219,7 +262,7 @@ class LlamacppProvider(BaseProvider):
         if not 0 < end - start <= _REPLAY_SINGLY:
             return start
         for position in range(start, end):
-            self._evaluate(tokens[position : position + 1], position)
+            self._decode(tokens[position : position + 1], position)
         self.forward_passes += end - start
         self.evaluated_tokens += end - start
         return end
@@ -235,27 +278,18 @@ class LlamacppProvider(BaseProvider):
         memory = self._api.llama_get_memory(self._llm.ctx)
         return window_holds(self._api, memory, 0, length, self._window)
 
-    def _after_evaluation(self, start: int) -> None:
-        length = len(self._evaluated)
-        prompt = start == 0 or length - start >= _PROMPT
-        due = self._interval and not 0 <= length - self._last_saved < self._interval
-        if prompt or due:
-            self._save(prompt)
-            self._last_saved = length
-
-    def _save(self, prompt: bool) -> None:
+    def _save(self, tokens: list[int], logits: npt.NDArray[np.float32], prompt: bool) -> None:
         import numpy as np
 
         context = self._llm.ctx
         size = self._api.llama_state_seq_get_size(context, 0)
-        logits = self._recent[len(self._evaluated)]
-        if not self._states.make_room(size + logits.nbytes, self._evaluated):
+        if not self._states.make_room(size + logits.nbytes, tokens):
             return
         data = np.empty(size, dtype=np.uint8)
         pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         written = self._api.llama_state_seq_get_data(context, pointer, size, 0)
         if written:
-            self._states.add(SavedState(self._llm, self._evaluated[:], data[:written], logits, prompt))
+            self._states.add(SavedState(self._llm, tokens, data[:written], logits.copy(), prompt))
 
     def _restore(self, saved: SavedState) -> int:
         """Put a saved state back; returns its length."""
@@ -272,23 +306,20 @@ class LlamacppProvider(BaseProvider):
         llm.input_ids[:length] = saved.tokens
         self._written[:length] = saved.tokens
         self._last_saved = length
-        self._recent[length] = saved.logits
+        self._restored = saved.logits
         return length
 
-    def _notice_changes(self) -> None:
-        length = len(self._evaluated)
-        llm = self._llm
-        if llm.n_tokens != length or (llm.input_ids[:length] != self._written[:length]).any():
-            self._forget()
+    def _saved_logits(self) -> npt.NDArray[np.float32] | None:
+        return self._restored
 
-    def _forget(self) -> None:
-        super()._forget()
-        self._llm.reset()
+    def _is_intact(self) -> bool:
+        length, llm = len(self._evaluated), self._llm
+        return llm.n_tokens == length and not (llm.input_ids[:length] != self._written[:length]).any()
 
-    def _new_batch(self) -> BatchMemory:
+    def _new_batch(self) -> Memory:
         from .llamacpp_batch import LlamacppBatch
 
-        return LlamacppBatch(self, self._remember)
+        return LlamacppBatch(self, self._remember, self._llm, self._window, self._interval)
 
     def _checkpoint_interval(self) -> int:
         model = self._llm.model

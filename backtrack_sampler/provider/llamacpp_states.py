@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from .base_provider import least_missed
+from .memory import least_missed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,16 +9,14 @@ windows slide.)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, DummyLayer, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from .batch_memory import BatchMemory, Row, Work
-from .transformers_provider import rope_settings
-
-if TYPE_CHECKING:
-    from .transformers_provider import TransformersProvider
+from .memory import Memory, Owner, Row, Work
+from .transformers_model import CausalModel
 
 __all__ = ["TransformersBatch", "batches_exactly"]
 
@@ -97,30 +95,31 @@ class _RowsLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not typ
                 store[row, :, length:] = 0
 
 
-class TransformersBatch(BatchMemory):
+class TransformersBatch(Memory):
     """Rows in one padded cache.
 
     Memory for keys and values: rows times columns, of which there are at most twice as many as the
     longest stream has tokens, and 128.
 
     Args:
-        provider: the model; see `batches_exactly`.
-        remember: see `BatchMemory`.
+        owner: see `Memory`.
+        remember: see `Memory`.
+        causal: the model; see `batches_exactly`.
     """
 
-    def __init__(self, provider: TransformersProvider, remember: int) -> None:
-        super().__init__(provider, remember)
-        self._model = provider._model
-        self._options = provider._options
+    def __init__(self, owner: Owner, remember: int, causal: CausalModel) -> None:
+        super().__init__(owner, remember)
+        self._model = causal.model
+        self._options = causal.options
         self._where = _Where()
         self._where.capacity = (0, 0)
         self._least_visible = 0
-        self._windows = _windows(provider._config) or {}
-        layers = DynamicCache(config=provider._config).layers
+        self._windows = _windows(causal.config) or {}
+        layers = DynamicCache(config=causal.config).layers
         self._layers = [layer if type(layer) is DummyLayer else _RowsLayer(self._where) for layer in layers]
         self._own = [layer for layer in self._layers if isinstance(layer, _RowsLayer)]
         self._cache = Cache(layers=self._layers)
-        self.device = provider._model.get_input_embeddings().weight.device
+        self.device = causal.device
 
     def reset(self) -> None:
         super().reset()
@@ -135,7 +134,7 @@ class TransformersBatch(BatchMemory):
             columns = max(length + _COLUMNS, min(2 * columns, length + 1024))
         self._where.capacity = (rows, columns)
 
-    def _keep(self, row: Row, length: int) -> int:
+    def _keep(self, row: Row, length: int, tokens: list[int]) -> int:
         with torch.inference_mode():
             for layer in self._own:
                 layer.clear_row(row.place, length)
@@ -152,12 +151,12 @@ class TransformersBatch(BatchMemory):
         with torch.inference_mode():
             for each in work:
                 if each.start == 0:
-                    self._keep(each.row, 0)  # nothing is left of the stream before
+                    self._keep(each.row, 0, [])  # nothing is left of the stream before
             for group in _groups(work):
                 logits = self._forward(group)
                 found |= {each.row: logits[index] for index, each in enumerate(group)}
-                self._provider.forward_passes += 1
-                self._provider.evaluated_tokens += sum(len(each.tokens) for each in group)
+                self._owner.forward_passes += 1
+                self._owner.evaluated_tokens += sum(len(each.tokens) for each in group)
         return [found[each.row] for each in work]
 
     def _forward(self, group: list[Work]) -> torch.Tensor:
@@ -240,7 +239,20 @@ def _windows(config: Any) -> dict[str, int | None] | None:
     return kinds or None
 
 
-def batches_exactly(provider: TransformersProvider) -> bool:
+class _Nobody:
+    """Owns the memory of a trial."""
+
+    context_size: int | None = None
+    forward_passes = evaluated_tokens = 0
+
+    def check_vocabulary(self, tokens: Sequence[int]) -> None:
+        pass
+
+    def _overwrite(self, array: torch.Tensor, raw: torch.Tensor) -> None:
+        array.copy_(raw)
+
+
+def batches_exactly(causal: CausalModel, context_size: int | None) -> bool:
     """Whether the model gives each row of a batch the logits that it gives the same text alone.
 
     Its memory must consist of layers that are understood, its positions must not depend on how long
@@ -249,18 +261,16 @@ def batches_exactly(provider: TransformersProvider) -> bool:
     masked columns, against evaluations of each text without any cache.
     """
     needed = {"attention_mask", "position_ids", "past_key_values"}
-    if not needed <= provider._accepted or _windows(provider._config) is None:
+    if not needed <= causal.accepted or _windows(causal.config) is None:
         return False
-    ropes = rope_settings(provider._config.to_dict())
-    if any(rope.get(name) in ("dynamic", "longrope") for rope in ropes for name in ("rope_type", "type")):
+    if any(rope.get(name) in ("dynamic", "longrope") for rope in causal.ropes for name in ("rope_type", "type")):
         # The longest text decides for all.
         return False
-    model, size = provider._model, provider.vocabulary_size
-    assert size is not None
+    model, size = causal.model, causal.size
     texts = [[(7 * i + 3 * row) % size for i in range(length)] for row, length in enumerate((9, 5, 7))]
-    batch = TransformersBatch(provider, 1)
-    batch._least_visible = min(provider.context_size or _TRIAL_COLUMNS, _TRIAL_COLUMNS)
-    forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
+    owner = _Nobody()
+    batch = TransformersBatch(owner, 1, causal)
+    batch._least_visible = min(context_size or _TRIAL_COLUMNS, _TRIAL_COLUMNS)
     try:
         batch.logits([text[:-2] for text in texts])
         batch.logits([text[:-1] + [0] for text in texts])  # goes back over the last of these
@@ -272,7 +282,5 @@ def batches_exactly(provider: TransformersProvider) -> bool:
         raise  # that says nothing of the model
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError):
         return False  # it cannot take what it was given
-    finally:
-        provider.forward_passes, provider.evaluated_tokens = forwards, evaluated
     tolerance = 1e-4 if model.dtype in (torch.float32, torch.float64) else 0.05
     return bool((found - alone).abs().max() <= tolerance * (alone - alone.mean()).abs().max())

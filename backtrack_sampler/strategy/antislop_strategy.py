@@ -3,19 +3,19 @@
 After the algorithm of Sam Paech's antislop-sampler: where a banned phrase turns up, go back to the
 token it begins with, ban that token there, and draw again. Here phrases are matched on text by one
 automaton, so thousands cost what a few do, and only tokens that could still become part of a phrase
-wait.
+are pending.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from ..bans import Bans
+from ..checks import check_count
 from ..errors import InputError
 from ..matching import Match, TokenMatcher
 from ..provider.base_provider import BaseProvider
-from .base_strategy import BaseStrategy, Candidates, TakeBack
+from ..rollback import Bans
+from .base_strategy import BaseStrategy, Candidates, Stream, TakeBack
 from .stock_phrases import STOCK_PHRASES
 
 __all__ = ["AntiSlopStrategy"]
@@ -27,10 +27,13 @@ class AntiSlopStrategy(BaseStrategy):
     """Takes banned phrases back and writes something else.
 
     A phrase that begins in the prompt and ends in the continuation is not seen: the prompt is the
-    caller's. Apostrophes and quotes match in their plain and curly forms.
+    caller's. But its last character counts where words end, for `whole_words` and `\\b`, and with
+    `(?m)` for whether a line begins; `^` and `\\A` mean the beginning of the continuation.
+    Apostrophes and quotes match in their plain and curly forms. A phrase that is a special token as
+    one writes it (`</think>`) is that token.
 
     Args:
-        provider: for its `decode`.
+        provider: for its `decode` and special tokens.
         slops: phrases, or `{phrase: strength}`; None takes a short built-in list. Strength 1 means
             never; 0 means leave alone; between them, the token that begins the phrase becomes less
             likely by that share (0.8: a fifth as likely), and what is then drawn stands.
@@ -56,20 +59,18 @@ class AntiSlopStrategy(BaseStrategy):
         regexes: Strengths = (),
         whole_words: bool = False,
     ) -> None:
-        if isinstance(skip_tokens, bool) or not isinstance(skip_tokens, int) or skip_tokens < 0:
-            raise InputError(f"skip_tokens must be a whole number, 0 or more, not {skip_tokens!r}")
         phrases = _strengths("slops", STOCK_PHRASES if slops is None else slops)
         patterns = _strengths("regexes", regexes)
         self._texts = [*phrases, *patterns]
         self._strengths = [*phrases.values(), *patterns.values()]
-        self._skip_tokens = skip_tokens
+        self._skip_tokens = check_count("skip_tokens", skip_tokens, 0)
         self._matcher = TokenMatcher(
             provider.decode,
             phrases,
             patterns,
             ignore_case=with_variants,
             whole_words=whole_words,
-            context=provider.neutral_tokens(),
+            special=provider.special_tokens,
         )
         self._bans = Bans()
         self._found: list[Match] = []
@@ -79,8 +80,11 @@ class AntiSlopStrategy(BaseStrategy):
         self._bans.clear()
         self._found = []
 
-    def on_logits(self, logits: Any, tokens: list[int]) -> Any:
-        return self._bans.apply(logits, len(tokens))
+    def on_start(self, stream: Stream) -> None:
+        self._matcher.reset(stream.prompt)
+
+    def logit_bias(self, tokens: list[int]) -> Mapping[int, float]:
+        return self._bans.at(len(tokens))
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         self._found = self._matcher.push(tokens[-1])
@@ -111,7 +115,7 @@ class AntiSlopStrategy(BaseStrategy):
             factor = 1.0 - self._strengths[match.pattern]
             if factor == 0 or factor < self._bans.factor(match.token, culprit):
                 self._bans.add(match.token, culprit, factor)
-                found = self._matcher.text(match.start, match.end)
+                found = self._matcher.text(match.start, match.end) or self._texts[match.pattern]
                 return TakeBack(len(tokens) - match.token, f"found {found!r}")
         return 0
 

@@ -1,18 +1,19 @@
-"""What a strategy is: seven hooks, each with a neutral default, and one each for beginning and end.
+"""What a strategy is: hooks, each with a neutral default.
 
-A strategy sees each token as it is drawn and may ask for some back. The session calls, for each
-token: `on_logits`, `on_probs`, (draws), `on_next_token`, `backtrack`, and where anything is taken
+A strategy sees each token as it is drawn and may take some back. The session calls, for each token:
+`logit_bias`, `on_logits`, `on_probs`, (draws), `on_next_token`, `backtrack`, and where anything is taken
 back, by whoever, `on_rollback`. `pending` says what must not be streamed yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+import inspect
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+
+from ..rollback import TakeBack
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from ..matching import Decode
     from ..options import SessionOptions
 
@@ -21,6 +22,8 @@ __all__ = ["BaseStrategy", "Candidates", "Stream", "TakeBack"]
 #: What remains to draw from, highest first: `{token: probability}`.
 Candidates: TypeAlias = MutableMapping[int, float]
 
+_NO_BIAS: Mapping[int, float] = {}
+
 
 class Stream(NamedTuple):
     """What is known of a stream when it begins.
@@ -28,30 +31,15 @@ class Stream(NamedTuple):
     Attributes:
         prompt: its token ids.
         decode: token ids to text.
-        options: how it draws and when it ends. Read only.
+        options: how it draws and when it ends.
+        logit: the model's own logit of a token, before the temperature, at the place where the stream
+            is now. To be asked in a hook.
     """
 
     prompt: tuple[int, ...]
     decode: Decode
     options: SessionOptions
-
-
-class TakeBack(int):
-    """A number of tokens to take back, with a reason for those who watch. Just an int otherwise.
-
-    Attributes:
-        why: the reason in a few words.
-        who: the name of the strategy; the session fills it in where it is empty.
-    """
-
-    why: str
-    who: str
-
-    def __new__(cls, count: int, why: str = "", who: str = "") -> Self:
-        self = super().__new__(cls, count)
-        self.why = why
-        self.who = who
-        return self
+    logit: Callable[[int], float]
 
 
 class BaseStrategy:
@@ -62,11 +50,34 @@ class BaseStrategy:
     strategies that need `encode` and `decode`; leave it out otherwise.
     """
 
+    _arguments: Mapping[str, Any]  # what it was made with
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        try:
+            bound = inspect.signature(cls).bind(*args, **kwargs).arguments
+        except (TypeError, ValueError):  # __init__ says it better
+            bound = {}
+        self._arguments = {name: value for name, value in bound.items() if name not in ("provider", "screen")}
+        return self
+
+    def __str__(self) -> str:
+        """Its name in messages and events."""
+        return type(self).__name__
+
     def reset(self) -> None:
         """A stream begins, or has ended. Forget everything that belongs to one stream."""
 
     def on_start(self, stream: Stream) -> None:
         """A stream begins; called after `reset`, for strategies that need to know more of it."""
+
+    def logit_bias(self, tokens: list[int]) -> Mapping[int, float]:
+        """Ban or boost a few tokens: `{token: what to add to its logit}`, after the temperature; -inf bans.
+
+        Much cheaper than `on_logits`, which needs a copy of the row, and works where an engine gives
+        only its best candidates. What is said here is added after all `on_logits`.
+        """
+        return _NO_BIAS
 
     def on_logits(self, logits: Any, tokens: list[int]) -> Any:
         """Ban, boost or scale, before min-p, top-k and top-p.
@@ -89,7 +100,7 @@ class BaseStrategy:
 
         Returns:
             The candidates to draw from; they need not sum to one. Nothing left is allowed: the
-            session then relaxes the filters, goes back, or ends the stream.
+            session then relaxes the filters, takes more back, or ends the stream.
         """
         return probs
 
@@ -99,16 +110,16 @@ class BaseStrategy:
     def backtrack(self, tokens: list[int]) -> int:
         """How many tokens to take back, counting the one just drawn; 0 for none.
 
-        Return `TakeBack(count, "why")` to tell those who watch. Only what `pending` has held, and
-        the token just drawn, can be taken back.
+        Return `TakeBack(count, "why")` to tell those who watch. Only what is pending, and the token
+        just drawn, can be taken back.
         """
         return 0
 
     def at_end(self, tokens: list[int]) -> int:
         """The stream is about to end here: how many tokens to take back first; 0 lets it end.
 
-        The place to decide what was waiting for more text, such as a whole word at the live edge.
-        Where the stream ends at an end token, that token is the last of `tokens`.
+        The place to decide what was pending for want of more text, such as a whole word at the live
+        edge. Where the stream ends at an end token, that token is the last of `tokens`.
         """
         return 0
 
@@ -121,9 +132,10 @@ class BaseStrategy:
     def pending(self, tokens: list[int]) -> int:
         """How many tokens at the end of `tokens` might still be taken back.
 
-        Asked of the whole continuation and, where some are held, of shorter beginnings of it,
-        because after a rollback an older end may have to wait again. So a constant holds everything:
-        where the last 8 can always be taken back, so can the 8 before them. Count from somewhere that
-        rollbacks do not move, such as the longest that `tokens` has been: `len(tokens) - (longest - 8)`.
+        Asked of the whole continuation and, where some are pending, of shorter beginnings of it,
+        because after a rollback an older end may be pending again. So a constant makes everything
+        pending: where the last 8 can always be taken back, so can the 8 before them. Count from
+        somewhere that rollbacks do not move, such as the longest that `tokens` has been:
+        `len(tokens) - (longest - 8)`.
         """
         return 0

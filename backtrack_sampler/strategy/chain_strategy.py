@@ -6,76 +6,45 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InputError
-from .base_strategy import BaseStrategy, Candidates, Stream, TakeBack
+from .base_strategy import BaseStrategy
 from .v3_adapter import as_strategy
 
-__all__ = ["ChainStrategy"]
+__all__ = ["ChainStrategy", "as_strategies"]
 
 
-class ChainStrategy(BaseStrategy):
-    """Applies strategies in order.
+class ChainStrategy:
+    """Applies strategies in order; a list of them means the same.
 
     Each sees what the ones before it made of logits and candidates. The first that asks for tokens
-    back gets them; all of them hear of it. What is held is what the most careful one holds.
+    back gets them; all of them hear of it. As much is pending as the most careful one says.
 
     Args:
-        strategies: at least one; strategies of 3.x among them are adapted.
+        strategies: at least one; chains and strategies of 3.x may be among them.
     """
 
     def __init__(self, strategies: Sequence[BaseStrategy | Any]) -> None:
-        self.strategies = [as_strategy(strategy) for strategy in strategies]
-        if not self.strategies:
+        self.strategies = as_strategies(list(strategies))
+        if not strategies:
             raise InputError("a chain needs at least one strategy")
-        if len(set(map(id, strategies))) < len(strategies):
-            raise InputError("a chain holds the same strategy object twice: make a second one")
-
-    def reset(self) -> None:
-        for strategy in self.strategies:
-            strategy.reset()
-
-    def on_start(self, stream: Stream) -> None:
-        for strategy in self.strategies:
-            strategy.on_start(stream)
-
-    def on_logits(self, logits: Any, tokens: list[int]) -> Any:
-        for strategy in self.strategies:
-            logits = strategy.on_logits(logits, tokens)
-        return logits
-
-    def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
-        for strategy in self.strategies:
-            if not probs:
-                break
-            probs = strategy.on_probs(probs, tokens)
-        return probs
-
-    def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
-        for strategy in self.strategies:
-            strategy.on_next_token(tokens, probs)
-
-    def backtrack(self, tokens: list[int]) -> int:
-        for strategy in self.strategies:
-            if asked := strategy.backtrack(tokens):
-                return _signed(asked, strategy)
-        return 0
-
-    def at_end(self, tokens: list[int]) -> int:
-        for strategy in self.strategies:
-            if asked := strategy.at_end(tokens):
-                return _signed(asked, strategy)
-        return 0
-
-    def on_rollback(self, tokens: list[int]) -> None:
-        for strategy in self.strategies:
-            strategy.on_rollback(tokens)
-
-    def pending(self, tokens: list[int]) -> int:
-        return max(strategy.pending(tokens) for strategy in self.strategies)
 
 
-def _signed(asked: int, strategy: BaseStrategy) -> int:
-    """Say who asked; what is not a number of tokens goes on for the session to refuse."""
-    if type(asked) not in (int, TakeBack):
-        return asked
-    who = getattr(asked, "who", "") or type(strategy).__name__
-    return TakeBack(asked, getattr(asked, "why", ""), who)
+def as_strategies(given: Any) -> list[BaseStrategy]:
+    """What a stream asks, in order: a strategy, a chain or a list of them, or None; those of 3.x adapted.
+
+    Raises:
+        InputError: there is something else among them, or one object twice.
+    """
+    found = list(_flat(given))
+    originals = [id(getattr(strategy, "original", strategy)) for strategy in found]
+    if len(set(originals)) < len(found):
+        raise InputError("the same strategy object is there twice: make a second one")
+    return found
+
+
+def _flat(given: Any) -> list[BaseStrategy]:
+    if given is None or type(given) is BaseStrategy:
+        return []  # nothing to ask
+    if isinstance(given, (ChainStrategy, list, tuple)):
+        parts = given.strategies if isinstance(given, ChainStrategy) else given
+        return [strategy for part in parts for strategy in _flat(part)]
+    return [as_strategy(given)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..checks import check_number
 from ..errors import InputError
 from ..provider.base_provider import BaseProvider
 from ..sampling import most_probable
@@ -31,23 +32,12 @@ class CreativeWritingStrategy(BaseStrategy):
         top_k_threshold_flat: int = 9,
         eos_penalty: float = 0.8,
     ) -> None:
-        for name, value in (
-            ("top_p_flat", top_p_flat),
-            ("top_k_threshold_flat", top_k_threshold_flat),
-            ("eos_penalty", eos_penalty),
-        ):
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise InputError(f"{name} must be a number, not {value!r}")
-        if not 0 < top_p_flat <= 1:
-            raise InputError(f"top_p_flat must be more than 0 and at most 1, not {top_p_flat}")
-        if top_k_threshold_flat < 1:
-            raise InputError(f"top_k_threshold_flat must be at least 1, not {top_k_threshold_flat}")
-        if eos_penalty < 0:
-            raise InputError(f"eos_penalty must be 0 or more, not {eos_penalty}")
         self._eos = provider.eos_token_ids
-        self._top_p_flat = top_p_flat
-        self._threshold = top_k_threshold_flat
-        self._eos_penalty = eos_penalty
+        self._top_p_flat = check_number("top_p_flat", top_p_flat, 0, 1)
+        if top_p_flat == 0:
+            raise InputError("top_p_flat must be more than 0 and at most 1, not 0")
+        self._threshold = check_number("top_k_threshold_flat", top_k_threshold_flat, 1)
+        self._eos_penalty = check_number("eos_penalty", eos_penalty, 0)
         self.reset()
 
     def reset(self) -> None:

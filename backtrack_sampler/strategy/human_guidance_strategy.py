@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Sequence
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from ..checks import check_count, check_number
 from ..errors import InputError
 from ..provider.base_provider import BaseProvider
-from ..terminal.guidance_screen import BACK, QUIT, CursesScreen, Menu
-from .base_strategy import BaseStrategy, Candidates, TakeBack
+from ..rollback import TakeBack
+from .base_strategy import BaseStrategy, Candidates
 
-__all__ = ["HumanGuidanceStrategy", "check_choices"]
+__all__ = ["BACK", "QUIT", "HumanGuidanceStrategy", "Menu", "Screen", "check_choices"]
+
+#: What `Screen.choose` returns besides an index.
+BACK = -1
+QUIT = -2
 
 _CONTEXT = 4  # tokens before an option that its text may depend on
 _INCOMPLETE = "\ufffd"  # what a part of a character decodes to; an option may complete it
 
 
+class Menu(NamedTuple):
+    """What a person is asked.
+
+    Attributes:
+        prompt: text before the continuation.
+        text: the continuation so far.
+        options: (text, probability) of each token to choose from, "" for the end of the text; none
+            at the end of the stream.
+    """
+
+    prompt: str
+    text: str
+    options: Sequence[tuple[str, float]]
+
+
 class Screen(Protocol):
-    """Where a person is asked: see `CursesScreen`."""
+    """Where a person is asked: see `terminal.guidance_screen.CursesScreen`."""
 
     def choose(self, menu: Menu) -> int: ...
 
     def close(self) -> None: ...
 
 
+def _terminal() -> Screen:
+    """The screen that is taken where none is given: looked up, so that a strategy needs no terminal."""
+    screen: Screen = importlib.import_module("backtrack_sampler.terminal.guidance_screen").CursesScreen()
+    return screen
+
+
 def check_choices(top_k: int, min_autopass: float) -> None:
     """Raise InputError where these parameters of `HumanGuidanceStrategy` make no sense."""
-    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-        raise InputError(f"top_k, the number of choices, must be at least 1, not {top_k!r}")
-    if not isinstance(min_autopass, (int, float)) or not 0 <= min_autopass <= 1:
-        raise InputError(f"min_autopass must be between 0 and 1, not {min_autopass!r}")
+    check_count("top_k, the number of choices,", top_k)
+    check_number("min_autopass", min_autopass, 0, 1)
 
 
 class HumanGuidanceStrategy(BaseStrategy):
@@ -64,7 +90,7 @@ class HumanGuidanceStrategy(BaseStrategy):
         self._eos = provider.eos_token_ids
         self._top_k = top_k
         self._min_autopass = min_autopass
-        self._screen = CursesScreen() if screen is None else screen
+        self._screen = _terminal() if screen is None else screen
         self._prompt = prompt
         self._clear()
 

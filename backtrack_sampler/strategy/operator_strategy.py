@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import copy
 import math
+import operator as indices
 from collections.abc import Callable
-from typing import Any
 
-from ..bans import Bans, truncate_positions
 from ..candidates import normalised
+from ..checks import check_count
 from ..errors import BacktrackError, InputError, RollbackError, StrategyError
 from ..matching import Detokenizer
 from ..operators import BaseOperator, FunctionOperator, Step
-from ..operators.base_operator import check_count
+from ..rollback import Bans, TakeBack, truncate_positions
 from ..sampling import total
-from .base_strategy import BaseStrategy, Candidates, Stream, TakeBack
+from .base_strategy import BaseStrategy, Candidates, Stream
 
 __all__ = ["OperatorStrategy"]
 
@@ -58,8 +58,11 @@ class OperatorStrategy(BaseStrategy):
         self._max_retries = check_count("max_retries", max_retries)
         self._max_discarded = math.inf if max_discarded is None else check_count("max_discarded", max_discarded, 0)
         self._detokenizer = Detokenizer(lambda tokens: "")
-        self._temperature = 1.0
+        self._logit: Callable[[int], float] = lambda token: math.nan
         self.reset()
+
+    def __str__(self) -> str:
+        return repr(self.operator).partition("(")[0]
 
     def reset(self) -> None:
         self.operator.reset()
@@ -69,24 +72,19 @@ class OperatorStrategy(BaseStrategy):
         self._floor = 0  # the tokens before this one may have been streamed
         self._discarded = 0
         self._asked: int = 0
-        self._logits: Any = None
         self._candidates: Candidates = {}
 
     def on_start(self, stream: Stream) -> None:
         self._detokenizer = Detokenizer(stream.decode, stream.prompt)
-        self._temperature = stream.options.temperature or 1.0
-
-    def on_logits(self, logits: Any, tokens: list[int]) -> Any:
-        self._logits = logits  # this step's own: looked at once the token is known
-        return logits
+        self._logit = stream.logit
 
     def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
         # Judged is what the model makes of this place, so before our own bans: with them, a second
         # choice would look like a first one, and an uncertain place like a certain one.
         here = len(tokens)
-        if self._bans.any_at(here):
+        if self._bans.at(here):
             self._candidates = copy.copy(probs)
-            self._bans.apply_to_probs(probs, here)
+            self._bans.apply(probs, here)
         else:
             self._candidates = probs.copy() if isinstance(probs, dict) else probs
         return probs
@@ -97,8 +95,8 @@ class OperatorStrategy(BaseStrategy):
         seen = self._candidates if token in self._candidates else probs
         whole = total(seen)
         shares = {token: 1.0} if math.isinf(whole) else normalised(seen, whole)
-        logit = float(self._logits[token]) * self._temperature
-        self._asked = self._call(Step(token, self._detokenizer.push(token), shares[token], logit, shares), len(tokens))
+        step = Step(token, self._detokenizer.push(token), shares[token], self._logit(token), shares)
+        self._asked = self._call(step, len(tokens))
 
     def backtrack(self, tokens: list[int]) -> int:
         length = len(tokens)
@@ -118,7 +116,7 @@ class OperatorStrategy(BaseStrategy):
             why = f"{why}; nothing better was found in {attempts} attempts, so what comes now stands"
         elif self._bans_discarded:
             self._bans.add(landing, tokens[landing])
-        return TakeBack(count, why, repr(self.operator).partition("(")[0])
+        return TakeBack(count, why)
 
     def on_rollback(self, tokens: list[int]) -> None:
         length = len(tokens)
@@ -144,12 +142,16 @@ class OperatorStrategy(BaseStrategy):
             raise
         except Exception as error:
             raise StrategyError.of(f"operator {self.operator!r}", error) from error
-        if not isinstance(asked, int) or isinstance(asked, bool) or asked < 0:
+        try:
+            count = indices.index(asked)
+        except TypeError:
+            count = -1
+        if count < 0:
             raise StrategyError(
-                f"operator {self.operator!r} returned {asked!r}: return how many tokens to discard, 0 for none"
+                f"operator {self.operator!r} returned {asked!r}: return how many tokens to take back, 0 for none"
             )
-        if asked > length:
+        if count > length:
             raise RollbackError(
-                f"operator {self.operator!r} asked for {int(asked)} tokens back, but there are only {length}"
+                f"operator {self.operator!r} asked for {count} tokens back, but there are only {length}"
             )
-        return asked
+        return TakeBack(count, getattr(asked, "why", ""))

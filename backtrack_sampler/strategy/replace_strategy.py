@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from ..bans import Bans
+from ..checks import check_number
 from ..errors import InputError
 from ..matching import TokenMatcher
 from ..provider.base_provider import BaseProvider
+from ..rollback import Bans
 from ..sampling import total
-from .base_strategy import BaseStrategy, Candidates, TakeBack
+from .base_strategy import BaseStrategy, Candidates, Stream, TakeBack
 
 __all__ = ["ReplaceStrategy"]
 
@@ -24,10 +25,10 @@ class ReplaceStrategy(BaseStrategy):
 
     The text is found however it is tokenised, and also where it is a special token (`</think>`).
     What was put in is never searched. Where the found text begins inside a token, the part before
-    it is kept.
+    it is kept, and with it the other tokens of a character that ends there.
 
     Args:
-        provider: for its `encode` and `decode`.
+        provider: for its `encode`, `decode` and special tokens.
         find: a text, or several.
         replace: what to put in its place; "" only takes it back, and bans its first token there.
         max_replacements: replace at most so often in a stream.
@@ -52,8 +53,7 @@ class ReplaceStrategy(BaseStrategy):
             ("skip_tokens", skip_tokens),
             ("max_prob", max_prob),
         ):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-                raise InputError(f"{name} must be a number, 0 or more, not {value!r}")
+            check_number(name, value, 0)
         texts = [find] if isinstance(find, str) else list(find)
         if not texts or not all(isinstance(text, str) and text for text in texts):
             raise InputError("find must be a text, or a list of texts, none of them empty")
@@ -65,8 +65,7 @@ class ReplaceStrategy(BaseStrategy):
         self._max_position = max_new_tokens_for_replace
         self._skip_tokens = skip_tokens
         self._max_prob = max_prob
-        self._special = _special_tokens(provider, texts)
-        self._matcher = TokenMatcher(provider.decode, texts, exact=True, context=provider.neutral_tokens())
+        self._matcher = TokenMatcher(provider.decode, texts, exact=True, special=provider.special_tokens)
         self.reset()
 
     def reset(self) -> None:
@@ -78,25 +77,24 @@ class ReplaceStrategy(BaseStrategy):
         self._found: tuple[int, str] | None = None  # first token, and its text before the match
         self._asked: tuple[int, int, list[int]] | None = None  # position, its token, what to put in
 
+    def on_start(self, stream: Stream) -> None:
+        self._matcher.reset(stream.prompt)
+
     def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
         forced = self._forced.get(len(tokens))
         if forced is not None:
             return {forced: 1.0}
-        self._bans.apply_to_probs(probs, len(tokens))
+        self._bans.apply(probs, len(tokens))
         return probs
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         matches = self._matcher.push(tokens[-1])
         whole = total(probs)
         self._probabilities.append(probs[tokens[-1]] / whole if math.isfinite(whole) else 1.0)
-        last = len(tokens) - 1
         self._found = self._asked = None
-        if tokens[-1] in self._special and self._wanted(last):
-            self._found = (last, "")
         for match in matches:
             if self._found is None and self._wanted(match.token):
-                before = self._matcher.text_before(match.token, match.start)
-                self._found = (match.token, before)
+                self._found = self._matcher.cut(match)
 
     def backtrack(self, tokens: list[int]) -> int:
         if self._found is None:
@@ -128,8 +126,9 @@ class ReplaceStrategy(BaseStrategy):
         if len(self._replaced) >= self._max_replacements:
             return 0
         length = len(tokens)
-        held_from = max(length - self._matcher.pending(length), self._first_position())
-        return max(0, length - held_from) if held_from < self._max_position else 0
+        first = self._matcher.whole_before(min(self._first_position(), length))
+        pending_from = max(length - self._matcher.pending(length), first)
+        return length - pending_from if pending_from < self._max_position else 0
 
     def _wanted(self, position: int) -> bool:
         """Whether a match that begins in this token is to be replaced."""
@@ -142,9 +141,3 @@ class ReplaceStrategy(BaseStrategy):
     def _first_position(self) -> int:
         """Matches that begin before this are left alone."""
         return max(self._skip_tokens, self._replaced[-1][1] if self._replaced else 0)
-
-
-def _special_tokens(provider: BaseProvider, texts: list[str]) -> frozenset[int]:
-    """Texts that are one token without a text of its own, such as an end-of-thought marker."""
-    encoded = [provider.encode(text) for text in texts]
-    return frozenset(e[0] for e in encoded if len(e) == 1 and provider.decode(e) == "")

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..errors import InputError, MissingPackageError
+from ..strategy.human_guidance_strategy import BACK, QUIT, Menu
 from .layout import clip, printable, width, wrap
 
-__all__ = ["BACK", "QUIT", "CursesScreen", "Menu", "Span", "check_terminal", "lay_out"]
+__all__ = ["CursesScreen", "Span", "check_terminal", "lay_out"]
 
 _MOST_SILENT = 100
-
-#: What `choose` returns besides an index.
-BACK = -1
-QUIT = -2
 
 _USUAL_WIDTH = 12  # of an option: so that the probabilities seldom move
 _DIGITS = list("123456789")
 #: Arrow keys of terminals that do not switch to the form that curses asks for.
 _SEQUENCES = {"[A": "up", "[B": "down", "[C": "right", "[D": "left"}
 _SEQUENCES |= {"OA": "up", "OB": "down", "OC": "right", "OD": "left"}
-
-
-class Menu(NamedTuple):
-    """What a person is asked.
-
-    Attributes:
-        prompt: text before the continuation.
-        text: the continuation so far.
-        options: (text, probability) of each token to choose from, "" for the end of the text; none
-            at the end of the stream.
-    """
-
-    prompt: str
-    text: str
-    options: Sequence[tuple[str, float]]
 
 
 class Span(NamedTuple):

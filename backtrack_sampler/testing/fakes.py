@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import operator
 import random
-from collections.abc import Callable, Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..provider.base_provider import BaseProvider
-from ..provider.batch_memory import BatchMemory, Row, Work
+from ..provider.memory import Memory, Row, Work
 
 __all__ = ["FakeProvider", "ListLogits"]
 
@@ -111,7 +112,7 @@ class ListLogits(list[float]):
 
 def _values(value: Any, count: int) -> Any:
     """One value for each place: those of another row, or the same number for all."""
-    return value if hasattr(value, "__len__") and getattr(value, "ndim", 1) != 0 else [value] * count
+    return value if hasattr(value, "__len__") and getattr(value, "ndim", True) else [value] * count
 
 
 def _each(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], ListLogits]:
@@ -121,16 +122,16 @@ def _each(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], Lis
     return method
 
 
+def _swapped(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda a, b: operate(b, a)
+
+
 def _in_place(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], ListLogits]:
     def method(self: ListLogits, other: Any) -> ListLogits:
         self[:] = _each(operate)(self, other)
         return self
 
     return method
-
-
-def _swapped(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda a, b: operate(b, a)
 
 
 for _name in ("lt", "le", "gt", "ge", "and_", "or_"):
@@ -153,6 +154,7 @@ class FakeProvider(BaseProvider):
         context_size: most tokens, None for no limit.
         droppable: False behaves as a recurrent memory that cannot drop a suffix.
         remember: see `BaseProvider`.
+        special_tokens: how tokens are written that have no text in the vocabulary, such as "</think>".
 
     Attributes:
         asked: the (start, new tokens) of each evaluation; in a batch, of each row.
@@ -169,8 +171,10 @@ class FakeProvider(BaseProvider):
         context_size: int | None = None,
         droppable: bool = True,
         remember: int = 64,
+        special_tokens: Mapping[int, str] | None = None,
     ) -> None:
         super().__init__(remember)
+        self._special_tokens = dict(special_tokens or {})
         self.vocabulary = [t.encode() if isinstance(t, str) else t for t in vocabulary]
         if eos is None:
             eos = len(self.vocabulary) - 1 if self.vocabulary[-1] == b"" else -1
@@ -189,12 +193,13 @@ class FakeProvider(BaseProvider):
             ValueError: the vocabulary cannot spell it.
         """
         data, tokens = text.encode(), []
-        order = sorted(range(len(self.vocabulary)), key=lambda t: -len(self.vocabulary[t]))
+        written = dict(enumerate(self.vocabulary)) | {t: s.encode() for t, s in self._special_tokens.items()}
+        order = sorted(written, key=lambda t: -len(written[t]))
         while data:
             for token in order:
-                if self.vocabulary[token] and data.startswith(self.vocabulary[token]):
+                if written[token] and data.startswith(written[token]):
                     tokens.append(token)
-                    data = data[len(self.vocabulary[token]) :]
+                    data = data[len(written[token]) :]
                     break
             else:
                 raise ValueError(f"the fake vocabulary cannot spell {data.decode(errors='replace')!r}")
@@ -202,6 +207,10 @@ class FakeProvider(BaseProvider):
 
     def decode(self, tokens: Sequence[int]) -> str:
         return b"".join(self.vocabulary[token] for token in tokens).decode(errors="replace")
+
+    @property
+    def special_tokens(self) -> Mapping[int, str]:
+        return self._special_tokens
 
     def neutral_tokens(self) -> list[int]:
         return []  # nothing depends on what comes before, and the vocabulary may have no full stop
@@ -216,7 +225,7 @@ class FakeProvider(BaseProvider):
     def _keep(self, length: int, tokens: list[int]) -> int:
         return length if self.droppable else 0
 
-    def _new_batch(self) -> BatchMemory:
+    def _new_batch(self) -> Memory:
         return _FakeBatch(self, self._remember)
 
     def answer(self, sequence: list[int]) -> ListLogits:
@@ -227,12 +236,12 @@ class FakeProvider(BaseProvider):
         return ListLogits(rng.gauss(0, 2) for _ in self.vocabulary)
 
 
-class _FakeBatch(BatchMemory):
+class _FakeBatch(Memory):
     """Rows that are lists. Answers come from what they hold, so that a wrong row gives a wrong answer."""
 
     def __init__(self, provider: FakeProvider, remember: int) -> None:
         super().__init__(provider, remember)
-        self._fake = provider
+        self._fake: FakeProvider = weakref.proxy(provider)  # no cycle, as in `Memory`
         self._held: list[list[int]] = []
 
     def _make_room(self, rows: int, length: int) -> None:
@@ -249,7 +258,7 @@ class _FakeBatch(BatchMemory):
             found.append(self._fake.answer(held))
         return found
 
-    def _keep(self, row: Row, length: int) -> int:
+    def _keep(self, row: Row, length: int, tokens: list[int]) -> int:
         return length if self._fake.droppable else 0
 
     def _share(self, source: Row, target: Row, length: int) -> int:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError
-from ..events import Drawn, Event, Finished, Released, Rollback
+from ..events import Drawn, Event, Finished, Participant, Released, Rollback, Started
+from ..options import SessionOptions
 
 if TYPE_CHECKING:
     from .recording import Trace
@@ -39,11 +41,12 @@ class Saved(NamedTuple):
     texts: list[str]
     pieces: dict[int, str]
     standing: list[int]
+    started: Started | None
 
 
 def dump(trace: Trace) -> str:
     """The whole file."""
-    return "".join(json.dumps(line) + "\n" for line in _lines(trace))
+    return "".join(json.dumps(line, default=repr) + "\n" for line in _lines(trace))
 
 
 def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
@@ -58,9 +61,12 @@ def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
         "rollbacks": trace.rollbacks,
         "end_tokens": sorted(trace.end_tokens),
         "events": len(trace.events),
+        **({"started": asdict(trace.started)} if trace.started is not None else {}),
     }
     texts = iter(trace.replay().texts)
     for event in trace.events:
+        if isinstance(event, Started):
+            continue  # that is in the header
         line: dict[str, Any] = {"event": type(event).__name__.lower()}
         if isinstance(event, Finished):
             yield {**line, "reason": event.reason, "text": event.text}
@@ -209,5 +215,18 @@ class _Reader:
             raise header.wrong("the text is not that of the tokens that were streamed")
         return Saved(
             header.take("prompt", str), text, frozenset(header.token_ids("end_tokens")),
-            self.events, self.texts, self.pieces, self.standing,
+            self.events, self.texts, self.pieces, self.standing, _started(header),
         )  # fmt: skip
+
+
+def _started(header: _Line) -> Started | None:
+    """What is known of the stream; older files do not say."""
+    if "started" not in header.data:
+        return None
+    line = _Line(header.place, header.take("started", dict))
+    try:
+        options = SessionOptions(**line.take("options", dict))
+        strategies = tuple(Participant(**each) for each in line.take("strategies", list))
+    except TypeError:
+        raise header.wrong("started is not what it should be") from None
+    return Started(tuple(line.token_ids("prompt")), options, strategies, line.take("model", str))

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..events import Drawn, Event, Finished, Released, Rollback
+from ..events import Drawn, Event, Finished, Released, Rollback, Started
 from ..matching import Decode, Detokenizer
 from ..provider.base_provider import BaseProvider
 from . import jsonl, page
@@ -34,20 +34,19 @@ class Replay(NamedTuple):
 class Trace:
     """Records one stream: pass it as `on_event`, then write it with `to_html` or `to_jsonl`.
 
-    Where another stream begins (after the end of the one before, or from its first token), the
-    trace starts anew. Texts are decoded when they are asked for, so recording costs a few
-    microseconds a token.
+    Where another stream begins, the trace starts anew. Texts are decoded when they are asked for, so
+    recording costs a few microseconds a token.
 
     Args:
         provider: the model that is sampled from, or only its `decode`.
-        prompt: what the stream goes on from: text, or token ids. Without it, the first word may
-            lose a space where a tokenizer decides it from what stands before.
+        prompt: what the stream goes on from, where it is to be shown otherwise than its tokens say.
         alternatives: so many of the most probable candidates are kept for each token.
 
     Attributes:
         events: what happened, in order. Of the candidates of a `Drawn`, the most probable are
             kept; here they are shares of one.
         prompt: the prompt's text.
+        started: what is known of the stream: model, options, strategies; None where nothing was said.
 
     Raises:
         InputError: `alternatives` is not a number of tokens, or `provider` is neither of both.
@@ -71,32 +70,29 @@ class Trace:
             if prompt and isinstance(prompt, str):
                 prompt_tokens = provider.encode(prompt)
         self.prompt = prompt if isinstance(prompt, str) else self._decode(prompt_tokens)
+        self._prompt_given = bool(self.prompt)
         self._context = prompt_tokens or self._neutral
         self._pieces: dict[int, str] = {}  # token -> its own text
         self._restart()
 
     def _restart(self) -> None:
         self.events = []
-        self._length = 0
-        self._over = False
+        self.started: Started | None = None
         self._replayed: Replay | None = None
         self._saved_text: str | None = None  # of a trace from a file: there is no model to decode with
 
     # -- recording -------------------------------------------------------------------------
 
     def __call__(self, event: Event) -> None:
-        if self._over or (self._length and isinstance(event, Drawn) and event.position == 0):
+        if isinstance(event, Started):
             self._restart()
-        self._replayed = None
-        if isinstance(event, Drawn):
-            self._length = event.position + 1
-            self.events.append(self._shortened(event))
+            self.started = event
+            self._context = list(event.prompt)
+            if not self._prompt_given:
+                self.prompt = self._decode(event.prompt)
             return
-        self.events.append(event)
-        if isinstance(event, Rollback):
-            self._length = event.position
-        elif isinstance(event, Finished):
-            self._over = True
+        self._replayed = None
+        self.events.append(self._shortened(event) if isinstance(event, Drawn) else event)
 
     def _shortened(self, event: Drawn) -> Drawn:
         """The event with the most probable candidates only, as shares of one."""
@@ -228,7 +224,7 @@ class Trace:
         trace._eos = saved.end_tokens
         trace._saved_text = saved.text
         trace._replayed = Replay(saved.texts, saved.standing)
-        trace._over = True  # whatever comes is another stream
+        trace.started = saved.started
         return trace
 
     def _repr_html_(self) -> str:

@@ -148,7 +148,7 @@ def test_settings_are_in_each_row(run: Callable[..., Done]) -> None:
             "model": "SmolLM2-135M-Instruct.Q4_1.gguf", "engine": None, "chat": False, "system": None,
             "strategies": [{"strategy": 'antislop:slops=["ab"]'}, {"operator": "repetition"}],
             "n": 2, "max_new_tokens": 12, "max_length": None, "temperature": 1.0, "top_k": 50, "top_p": 0.9,
-            "min_p": None, "stop": ["☃☃"], "on_exhausted": "stop", "seed": None,
+            "min_p": None, "stop": ["☃☃"], "max_retries": 100, "max_discarded": None, "on_exhausted": "stop", "seed": None,
         }
     ] * 4  # fmt: skip
 
@@ -407,6 +407,22 @@ def test_failed_rows(fake: FakeModel, run: Callable[..., Done]) -> None:
     fake.context_size = 100
     assert run(*options).code == 0
     assert sorted(texts()) == list(range(8))
+
+
+@pytest.mark.usefixtures("fake")
+def test_files_from_before_a_setting_was_there(run: Callable[..., Done], refused: Callable[..., str]) -> None:
+    """A row that does not say what can be chosen since then has the default, and goes on with nothing else."""
+    write_prompts("a", "b")
+    assert run("--seed", "1").code == 0
+    rows = read()
+    for row in rows:
+        del row["settings"]["max_retries"], row["settings"]["max_discarded"]
+    Path("out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "max_retries was 100 and is 7 now" in refused("--seed", "1", "--max-retries", "7")
+    assert "max_discarded was null and is 9 now" in refused("--seed", "1", "--max-discarded", "9")
+    write_prompts("a", "b", "c")
+    assert run("--seed", "1").code == 0
+    assert len(read()) == 3
 
 
 @pytest.mark.parametrize("edited", ["slops.txt", "mine.py"])

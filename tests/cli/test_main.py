@@ -139,6 +139,29 @@ def test_reader_that_goes_away() -> None:
         assert process.wait(60) == 0
 
 
+FULL = "backtrack-sampler: cannot write the output: No space left on device\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments", [["strategies"], pytest.param(["generate", PROMPT, *SHORT], marks=pytest.mark.slow)]
+)
+def test_output_that_is_full(arguments: list[str], unbuffered: str) -> None:
+    """Where the output cannot be written there is one line, also where Python finds it out at the very end."""
+    program = [sys.executable, "-m", "backtrack_sampler", *arguments]
+    environment = {**os.environ, **FAIR, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (2, FULL)
+
+
+def test_output_that_is_closed(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a standard output there is one line, too."""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert "standard output is closed" in refused("strategies")
+
+
 @pytest.mark.slow
 def test_full_context(capfd: pytest.CaptureFixture[str]) -> None:
     """When the context is full the text so far stands, and one line says what to do."""
@@ -253,6 +276,7 @@ BROKEN_STRATEGY = "raise ValueError('two\\nlines')"
         (["x", "--temperature", "warm"], "invalid float"), (["x", "--max-new-tokens", "0"], "max_new_tokens"),
         (["x", "--max-length", "0"], "max_length"), (["x", "--stop", ""], "stop"), (["x", "--seed", "x"], "invalid int"),
         (["x", "--context", "0"], "--context must be"), (["x", "--system", "Be brief."], "--system needs --chat"),
+        (["x", "--max-retries", "0"], "max_retries"), (["x", "--max-discarded", "-1"], "max_discarded"),
         (["x", "--on-exhausted", "cry"], "invalid choice"), (["x", "--nonsense"], "unrecognized"),
         ([], "required: PROMPT"),
     ],
@@ -332,10 +356,15 @@ def test_missing_engine_package(
     assert f"pip install 'backtrack_sampler[{engine}]'" in refused("generate", "x", "--engine", engine)
 
 
-def test_option_of_the_other_engine(refused: Callable[..., str], tmp_path: Path) -> None:
-    """An option that the engine does not have is refused."""
-    (tmp_path / "x.gguf").write_text("this is a text file")
-    refused("generate", "x", "--device", "cuda", "--model", str(tmp_path / "x.gguf"))
+def test_option_of_the_other_engine(refused: Callable[..., str]) -> None:
+    """An option that the engine does not have is refused by name, and it is said what to do instead."""
+    assert "llama.cpp takes no option 'device': it uses the GPU" in refused("generate", "x", "--device", "cuda")
+
+
+@pytest.mark.parametrize("engine", ["llamacpp", "transformers"])
+def test_no_threads(refused: Callable[..., str], engine: str) -> None:
+    """There must be one."""
+    assert "threads must be" in refused("generate", "x", "--threads", "0", "--engine", engine)
 
 
 # -- details, on a fake model -----------------------------------------------------------------

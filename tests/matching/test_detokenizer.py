@@ -52,6 +52,111 @@ def test_each_character_leads_to_the_token_it_begins_in(cuts: list[int]) -> None
         assert detokenizer.token_of(index) == expected
 
 
+#: Bytes that begin, continue and end characters, rightly and wrongly; whole characters; and nothing.
+parts = st.sampled_from([
+    b"\xff", b"\xf0", b"\x9f", b"\x90", b"\x89", b"\xc3", b"\xa9", b"\xe2", b"\x80", b"\x99", b"\xed", b"\xf4",
+    b"a", b"\xc3\xa9", b"\xef\xbf\xbd", b"\xf0\x9f\x90\x89",
+])  # fmt: skip
+byte_tokens = st.lists(st.lists(parts, max_size=3).map(b"".join), min_size=1, max_size=10)
+walks = st.lists(st.one_of(st.integers(0, 9), st.integers(0, 9), st.integers(-6, -1)), max_size=30)
+
+
+@settings(max_examples=1500)
+@given(byte_tokens, st.lists(st.integers(0, 9), max_size=8), walks)
+def test_any_bytes_decode_to_what_they_are(vocabulary: list[bytes], prompt: list[int], walk: list[int]) -> None:
+    """At every length, after any rollbacks, text and rest are what Python decodes all bytes to at once.
+
+    So no valid character is lost next to invalid bytes. Where the prompt ends within a character, that
+    one is the continuation's.
+    """
+    decode = FakeProvider(vocabulary, eos=-1).decode
+    prompt = [token % len(vocabulary) for token in prompt]
+    before = Detokenizer(decode)
+    begun = "".join(map(before.push, prompt))
+    detokenizer = Detokenizer(decode, prompt)
+    tokens: list[int] = []
+    texts: list[str] = []
+    for step in walk:
+        if step < 0:
+            tokens, texts = tokens[: max(0, len(tokens) + step)], texts[: max(0, len(tokens) + step)]
+            detokenizer.truncate(len(tokens))
+        else:
+            tokens.append(step % len(vocabulary))
+            texts.append(detokenizer.push(tokens[-1]))
+        assert len(detokenizer) == len(tokens)
+        assert detokenizer.length == len("".join(texts))
+        assert begun + "".join(texts) + detokenizer.finish() == decode(prompt + tokens)
+        rest = [detokenizer.finish(count) for count in range(len(tokens) + 1)]
+        whole = [begun + "".join(texts[:count]) + rest[count] for count in range(len(tokens) + 1)]
+        assert whole == [decode(prompt + tokens[:count]) for count in range(len(tokens) + 1)]
+
+
+def test_a_character_after_invalid_bytes() -> None:
+    """Two stray bytes do not cost the character after them, which comes byte by byte."""
+    detokenizer = Detokenizer(FakeProvider(BYTES, eos=-1).decode)
+    text = [detokenizer.push(token) for token in b"\xff\xff\xf0\x9f\x90\x89a"]
+    assert "".join(text) == "\ufffd\ufffd\U0001f409a"
+    detokenizer.truncate(5)
+    assert detokenizer.push(0x89) == text[5]
+
+
+def fallback(tokens: list[int]) -> str:
+    """As tokenizers with byte fallback decode: one invalid byte spoils its whole run; 256 is " a", 257 special."""
+    text, run = "", b""
+    for token in [*tokens, 256]:
+        if token < 256:
+            run += bytes([token])
+        elif token == 256:
+            try:
+                text += run.decode()
+            except UnicodeDecodeError:
+                text += "\ufffd" * len(run)
+            text, run = text + " a", b""
+    return text[:-2].removeprefix(" ")
+
+
+characters = st.sampled_from(["\u00e9", "\u4e2d", "\U0001f409"]).map(lambda c: list(c.encode()))
+others = st.sampled_from([[0xFF], [0xC3], [256], [256], [257]])
+
+
+@settings(max_examples=500)
+@given(st.lists(st.one_of(characters, characters, characters, others), max_size=12))
+def test_byte_fallback(parts: list[list[int]]) -> None:
+    """With such a tokenizer nothing is lost either that it does not lose itself; special tokens change nothing."""
+    tokens = [token for part in parts for token in part]
+    detokenizer = Detokenizer(fallback)
+    text = "".join(map(detokenizer.push, tokens)) + detokenizer.finish()
+    whole = fallback(tokens)
+    if "\ufffd" in whole:
+        assert len(text.replace("\ufffd", "")) >= len(whole.replace("\ufffd", ""))
+    else:
+        assert text == whole
+
+
+def test_an_invalid_byte_spoils_little_of_a_long_run() -> None:
+    """Of hundreds of characters after one stray byte, byte fallback or not, none is lost."""
+    tokens = [0xFF, *("\u4e2d\u6587" * 100).encode()]
+    for decode in (fallback, FakeProvider(BYTES, eos=-1).decode):
+        detokenizer = Detokenizer(decode)
+        assert "".join(map(detokenizer.push, tokens)) == "\ufffd" + "\u4e2d\u6587" * 100
+
+
+def test_special_tokens_do_not_keep_a_character_waiting_for_ever() -> None:
+    """They have no text, so a character may go on after them; but not after a hundred."""
+    decode = FakeProvider([b"\xc3", b"\xa9", b""], eos=-1).decode
+    for between, text in ((50, "\u00e9"), (100, "\ufffd\ufffd")):
+        detokenizer = Detokenizer(decode)
+        tokens = [0, *[2] * between, 1]
+        assert "".join(map(detokenizer.push, tokens)) + detokenizer.finish() == text
+
+
+def test_the_last_character_before() -> None:
+    """`before` is the last one of the context; a token without text after it ends that text."""
+    decode = FakeProvider(["con", b"\xc3", b"\xa9", ""], eos=-1).decode
+    ends = {(): "", (0,): "n", (0, 1): "n", (1, 2): "\u00e9", (0, 3): "", (3,): "", (3, 0): "n"}
+    assert {context: Detokenizer(decode, context).before for context in ends} == ends
+
+
 def test_bytes_that_never_become_a_character_do_not_block() -> None:
     """Invalid bytes wait for at most four tokens, and come out as U+FFFD at the end."""
     detokenizer = Detokenizer(FakeProvider(BYTES, eos=-1).decode)
@@ -63,13 +168,16 @@ def test_bytes_that_never_become_a_character_do_not_block() -> None:
 
 
 def test_what_comes_before_decides_the_leading_space() -> None:
-    """A tokenizer that drops the space of the first word keeps it when it is told what comes before."""
+    """A tokenizer that drops the space of the first word keeps it after another word, special tokens between them or not."""
 
     def decode(tokens) -> str:  # as SentencePiece does
-        return "".join([" one", " two", "!"][t] for t in tokens).removeprefix(" ")
+        return "".join([" one", " two", "!", ""][t] for t in tokens).removeprefix(" ")
 
     assert Detokenizer(decode).push(1) == "two"
     assert Detokenizer(decode, context=[0]).push(1) == " two"
+    assert Detokenizer(decode, context=[0, 3]).push(1) == " two"
+    detokenizer = Detokenizer(decode)
+    assert "".join(map(detokenizer.push, [0, 3, 1])) == "one two"
 
 
 @pytest.mark.slow

@@ -95,18 +95,91 @@ def test_regexes_with_boundaries_and_apostrophes() -> None:
     assert m.finish() == []
 
 
+def test_words_at_the_seam() -> None:
+    """After the prompt "con", "cat" begins no word; after another prompt, or none, it does. Each stream has its own."""
+    for options in ({"phrases": ["cat"], "whole_words": True}, {"regexes": [r"\bcat\b"]}):
+        m = matcher(["con", "cat", " ", b"\xc3", b"\xa9", ""], **options, context=[0])
+        for prompt, found in (([0], 0), ([2], 1), ([], 1), ([0, 2], 1), ([3, 4], 0), ([0, 5], 1), ([5, 0], 0)):
+            if prompt != [0]:
+                m.reset(prompt)
+            assert len(push_all(m, [1, 2])) == found, prompt
+            assert m.finish() == []
+            m.truncate(0)
+            m.push(1)
+            assert len(m.finish()) == found, prompt
+    m = matcher(["con", "cat", " "], [], [r"\Bcat"], context=[0])
+    assert push_all(m, [1, 2, 1])[0].token == 0
+
+
+def test_the_beginning() -> None:
+    """`^` and `\\A` are the beginning of the continuation, whatever the prompt; with (?m) a line must begin there."""
+    for prompt, line in (("con", False), ("a\n", True), ("", True)):
+        vocabulary = ["cat", "\n", prompt]
+        for pattern, first in (("^cat", True), (r"\Acat", True), ("(?m)^cat", line), (r"(?m)\Acat", True)):
+            m = matcher(vocabulary, [], [pattern], context=[2])
+            assert bool(m.push(0)) == first, (prompt, pattern)
+            assert bool(push_all(m, [1, 0])) == (pattern == "(?m)^cat")
+
+
+def test_a_phrase_that_is_a_special_token() -> None:
+    """A phrase, or a stop string, that is written as a special token is that token, which leaves no text."""
+    special = {1: "<|im_end|>", 2: "</think>", 3: "<unused>", 4: "[INST]"}
+    vocabulary = ["a ", "", "", "", "[INST]", b"\xc3"]
+    m = matcher(vocabulary, ["zz", "<|im_end|>", "</think>", "[INST]", "THINK"], exact=True, special=special)
+    assert [(match.token, match.pattern) for match in push_all(m, [0, 1, 3, 5, 2])] == [(1, 1), (4, 2)]
+    assert m.text(0, 9) == "a "
+    assert m.pending(4) == 1  # the incomplete character, and no special token
+    # One that has a text is found as text, and once.
+    assert [(match.start, match.end, match.token) for match in push_all(m, [4, 0])] == [(3, 9, 5)]
+    m.truncate(1)
+    assert [m.cut(match) for match in m.push(2)] == [(1, "")]
+
+
+def test_special_tokens_and_case() -> None:
+    """They are compared as the text is: without regard to case, unless told otherwise."""
+    options = {"special": {0: "<|IM_END|>"}}
+    assert matcher([""], ["<|im_end|>"], **options).push(0)
+    assert not matcher([""], ["<|im_end|>"], exact=True, **options).push(0)
+    assert not matcher([""], ["<|im_end|>", "<|im"], special={0: "<|im"}, ignore_case=False).push(0)[1:]
+
+
+def test_where_to_cut() -> None:
+    """All that stands before a match stays whole: a character that ends in its token goes back with it, and again."""
+    vocabulary = [b"\xc3", b"\xa9X", b"\xe2\x80", b"\x99a\xc3", b"\xff", b"X", b"b\xc3"]
+    for tokens, cut in (
+        ([0, 1], (0, "\u00e9")), ([2, 3, 1], (0, "\u2019a\u00e9")), ([5, 6, 1], (1, "b\u00e9")), ([4, 5], (1, "")),
+        ([4, 4, 5], (2, "")), ([0, 5], (1, "")), ([4, 1], (1, "\ufffd")),
+    ):  # fmt: skip
+        m = matcher(vocabulary, ["X"], exact=True)
+        assert m.cut(push_all(m, tokens)[-1]) == cut, tokens
+    # Where it begins in the prompt, it stays there: what can be kept is its text.
+    m = matcher(vocabulary, ["X"], exact=True, context=[0])
+    assert m.cut(m.push(1)[0]) == (0, "\u00e9")
+
+
+def test_pending_until_the_cut() -> None:
+    """What `cut` may want back is pending as long as the match is possible."""
+    m = matcher([b"\xc3", b"\xa9X", b"Z", b"a"], ["XZ"], exact=True)
+    push_all(m, [3, 0, 1])
+    assert [m.pending(count) for count in range(4)] == [0, 0, 1, 2]
+
+
 phrases = st.lists(st.text("ab ", min_size=1, max_size=4), min_size=1, max_size=4)
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.text("ab ", min_size=1, max_size=3), min_size=2, max_size=4), phrases,
+    st.lists(st.one_of(st.text("ab ", max_size=3), st.binary(max_size=2)), min_size=2, max_size=4), phrases,
     st.lists(st.one_of(st.integers(0, 3), st.integers(-6, -1)), max_size=40), st.booleans(), st.booleans(),
+    st.lists(st.integers(0, 1), max_size=2),
 )  # fmt: skip
-def test_any_walk_equals_a_fresh_run(vocabulary, banned, walk, whole_words: bool, with_regex: bool) -> None:
+def test_any_walk_equals_a_fresh_run(vocabulary, banned, walk, whole_words: bool, with_regex: bool, prompt) -> None:
     """After any sequence of pushes and rollbacks the state is what the surviving tokens alone would give."""
-    options = {"regexes": ["a +b"] if with_regex else [], "whole_words": whole_words}
-    m = matcher(vocabulary, banned, **options)
+    options = {"regexes": ["a +b", r"\ba"] if with_regex else [], "whole_words": whole_words}
+    options["special"] = {0: banned[0]}
+    m = matcher(vocabulary, banned, **options, context=[1])
+    m.push(0)
+    m.reset(prompt)
     tokens: list[int] = []
     for step in walk:
         if step < 0:
@@ -114,7 +187,7 @@ def test_any_walk_equals_a_fresh_run(vocabulary, banned, walk, whole_words: bool
             m.truncate(len(tokens))
         else:
             token = step % len(vocabulary)
-            fresh = matcher(vocabulary, banned, **options)
+            fresh = matcher(vocabulary, banned, **options, context=prompt)
             push_all(fresh, tokens)
             tokens = [*tokens, token]
             assert m.push(token) == fresh.push(token)

@@ -357,7 +357,7 @@ def test_logits_are_the_callers_to_change() -> None:
     """Writing to them changes no later answer; they need no gradient."""
     provider = provider_of(tiny("llama"))
     streams = [words(1, 20), words(2, 30)]
-    for row in (*provider.logits_batch(streams), provider.recall(streams[0])):
+    for row in (*provider.logits_batch(streams), provider.logits(streams[0])):
         assert not row.requires_grad
         row[:] = -torch.inf
     check(provider, streams)

@@ -142,7 +142,7 @@ def test_an_error_in_the_model_leaves_the_provider_usable(monkeypatch: pytest.Mo
     """After a failed forward the memory is dropped, not trusted."""
     provider = TransformersProvider(tiny("llama"), TinyTokenizer())
     expected = provider.logits(TOKENS[:50])
-    monkeypatch.setattr(provider, "_forward", lambda *_: 1 / 0)
+    monkeypatch.setattr(provider._stream, "_forward", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         provider.logits(TOKENS[:51])
     monkeypatch.undo()

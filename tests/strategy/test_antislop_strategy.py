@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, InputError, Rollback
 from backtrack_sampler.testing import FakeProvider
+from benchmarks.phrases import COMMON, made_up_phrases
 
 WORDS = ["a", " tape", "stry", " of", " map", ".", "cat", "ion", ""]
 
 
-def run(strategy_options: dict, wanted: list[list[str]], **options) -> tuple[str, list[Rollback]]:
+def run(strategy_options: dict, wanted: list[list[str]], prompt: str = "a", **options) -> tuple[str, list[Rollback]]:
     """Greedy text where, at each position, the words of `wanted` are preferred in their order."""
 
     def logits(tokens: list[int]) -> list[float]:
@@ -26,7 +25,7 @@ def run(strategy_options: dict, wanted: list[list[str]], **options) -> tuple[str
     sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, **strategy_options))
     rollbacks: list[Rollback] = []
     listen = lambda e: rollbacks.append(e) if isinstance(e, Rollback) else None  # noqa: E731
-    text = sampler.generate_text("a", on_event=listen, **{"temperature": 0, "max_new_tokens": 12, **options})
+    text = sampler.generate_text(prompt, on_event=listen, **{"temperature": 0, "max_new_tokens": 12, **options})
     return text, rollbacks
 
 
@@ -66,10 +65,33 @@ def test_skip_tokens() -> None:
 def test_whole_words_at_the_end_of_the_stream() -> None:
     """A whole word at the very end is a match: by the end token, and by the length limit."""
     cat = [["cat", "."], ["ion", ""], [""]]
-    assert run({"slops": ["cat"], "whole_words": True}, cat)[0] == "cation"
+    assert run({"slops": ["cat"], "whole_words": True}, cat, ".")[0] == "cation"
     ends = [["cat", "."], ["", "ion"], [""]]
-    assert run({"slops": ["cat"], "whole_words": True}, ends)[0] == "."
-    assert run({"slops": ["cat"], "whole_words": True}, cat, max_new_tokens=1)[0] == "."
+    assert run({"slops": ["cat"], "whole_words": True}, ends, ".")[0] == "."
+    assert run({"slops": ["cat"], "whole_words": True}, cat, ".", max_new_tokens=1)[0] == "."
+
+
+def test_words_at_the_seam_of_prompt_and_continuation() -> None:
+    """After the prompt "ion", "cat" is a part of a word, in every stream anew; after a full stop it is one."""
+    cat = [["cat", "."], [".", ""], [""]]
+    for options in ({"slops": ["cat"], "whole_words": True}, {"slops": [], "regexes": [r"\bcat"]}):
+        assert run(options, cat, "ion")[0] == "cat."
+        assert run(options, cat, ".")[0] == ".."
+    provider = FakeProvider(["a", "cat", ".", ""], lambda tokens: [0.0, 1.0, -9.0, -9.0])
+    sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, ["cat"], whole_words=True))
+    texts = [sampler.generate_text(prompt, temperature=0, max_new_tokens=1) for prompt in (".", "cat", ".")]
+    assert texts == ["a", "cat", "a"]
+
+
+def test_a_special_token_is_banned_as_it_is_written() -> None:
+    """A phrase that is just a special token bans it, and the event says so."""
+    words = ["a", " on", b"", ""]
+    provider = FakeProvider(words, lambda tokens: [0.0, 1.0, 2.0, -9.0], special_tokens={2: "</think>"})
+    sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, ["</THINK>"]))
+    rollbacks: list[Rollback] = []
+    listen = lambda e: rollbacks.append(e) if isinstance(e, Rollback) else None  # noqa: E731
+    assert sampler.generate_text("a", temperature=0, max_new_tokens=2, on_event=listen) == " on on"
+    assert [r.why for r in rollbacks] == ["found '</THINK>'"] * 2
 
 
 def test_a_phrase_across_the_length_limit() -> None:
@@ -82,7 +104,7 @@ def test_regular_expressions() -> None:
     """Patterns ban as phrases do, with strengths, case and boundaries."""
     assert run({"slops": [], "regexes": [r"TAPE\w+y"]}, STORY)[0] == " mapstry of"
     assert run({"slops": [], "regexes": {r"tape\w+y": 0}}, STORY)[0] == " tapestry of"
-    assert run({"slops": [], "regexes": [r"\bcat\b"]}, [["cat", "."], ["", "ion"], [""]])[0] == "."
+    assert run({"slops": [], "regexes": [r"\bcat\b"]}, [["cat", "."], ["", "ion"], [""]], ".")[0] == "."
 
 
 def test_only_what_could_still_match_waits() -> None:
@@ -91,8 +113,9 @@ def test_only_what_could_still_match_waits() -> None:
     strategy = AntiSlopStrategy(provider, ["tapestry of"])
     sampler = BacktrackSampler(provider, strategy)
     held = []
-    for _ in sampler.generate("a", max_new_tokens=30, seed=1):
-        held.append(len(sampler._session.tokens) - sampler._session.released)
+    stream = sampler.stream("a", max_new_tokens=30, seed=1)
+    for _ in stream:
+        held.append(len(stream.sequence) - 1 - len(stream.tokens))
     assert held.count(0) > 20
 
 
@@ -129,10 +152,8 @@ def test_bad_lists(options: dict, says: str) -> None:
 @pytest.mark.slow
 def test_eight_thousand_phrases(smollm) -> None:
     """The long list on a real model: none of its phrases is in the text."""
-    from conftest import SLOP_LIST
-
-    slops = json.loads(SLOP_LIST.read_text())
-    assert len(slops) == 8000
+    slops = COMMON + made_up_phrases(8000 - len(COMMON))
+    assert len(set(slops)) == 8000
     sampler = BacktrackSampler(smollm, AntiSlopStrategy(smollm, slops))
     text = sampler.generate_text("Write a story.\n\nHer voice was barely", max_new_tokens=200, seed=1)
     plain = text.lower().replace("\u2019", "'")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtrack_sampler import BacktrackSampler, ChainStrategy
-from backtrack_sampler.errors import ContextFullError, InputError
+from backtrack_sampler.errors import InputError
 from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
 from backtrack_sampler.strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
 from backtrack_sampler.terminal.guidance_screen import BACK, QUIT, Menu
@@ -202,13 +202,12 @@ def test_stop_string_asks_whether_to_keep() -> None:
 
 
 def test_full_context_asks_whether_to_keep() -> None:
-    """What was chosen when the context is full is streamed before the error."""
+    """What was chosen when the context is full is streamed, and that is the end."""
     provider = FakeProvider(WORDS, lambda tokens: [-9, 4, 3, 2, 1], eos=END, context_size=3)
     script = Script([0, 1, 2, 0])
     sampler = BacktrackSampler(provider, HumanGuidanceStrategy(provider, screen=script))
-    with pytest.raises(ContextFullError) as caught:
-        sampler.generate_text([ONE])
-    assert caught.value.text == " one two three"
+    assert sampler.generate_text([ONE]) == " one two three"
+    assert sampler.stats.finish_reason == "context"
     assert not script.is_open
 
 

@@ -82,8 +82,8 @@ def test_a_chain_needs_a_strategy() -> None:
     """An empty one is refused, and so is what is no strategy."""
     with pytest.raises(InputError, match="at least one"):
         ChainStrategy([])
-    twice = BaseStrategy()
-    with pytest.raises(InputError, match="same strategy object twice"):
+    twice = DebugStrategy(FakeProvider())
+    with pytest.raises(InputError, match="same strategy object is there twice"):
         ChainStrategy([twice, twice])
     with pytest.raises(InputError, match="not a strategy"):
         ChainStrategy(["antislop"])

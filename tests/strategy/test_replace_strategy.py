@@ -43,6 +43,51 @@ def test_across_tokens() -> None:
     assert run(lambda p: ReplaceStrategy(p, " So", " But"), ["a", " S", "o", " on"]) == "a Buto on"
 
 
+BYTES = [
+    b"a", b"\xc3", b"\xa9X", b"X", b"\xe2\x80", b"\x99a\xc3", b"\xff", b"\xa9\xe2", b"\x80\x99Z", b"Z",
+    *("Y", "\u00e9", "\u2019", "\ufffd", ""),
+]  # fmt: skip
+
+
+def replaced(pieces: list[bytes], find: str, **options) -> tuple[str, str]:
+    """The text without and with a replacement by Y, where the model wants just these pieces after the prompt "a"."""
+    wanted = [*map(BYTES.index, [b"a", *pieces])]
+
+    def logits(tokens: list[int]) -> list[float]:
+        row = [0.0] * len(BYTES)
+        row[wanted[len(tokens)] if tokens == wanted[: len(tokens)] != wanted else len(BYTES) - 1] = 5.0
+        return row
+
+    provider = FakeProvider(BYTES, logits)
+    texts = [
+        BacktrackSampler(provider, strategy).generate_text("a", temperature=0, max_new_tokens=9)
+        for strategy in (BaseStrategy(), ReplaceStrategy(provider, find, "Y", **options))
+    ]
+    return texts[0], texts[1]
+
+
+def test_characters_before_the_found_text_stay_whole() -> None:
+    """Where its token ends a character, that one stays, also where the token it begins in ends another."""
+    assert replaced([b"\xc3", b"\xa9X"], "X") == ("\u00e9X", "\u00e9Y")
+    assert replaced([b"\xe2\x80", b"\x99a\xc3", b"\xa9X"], "X") == ("\u2019a\u00e9X", "\u2019a\u00e9Y")
+    # The found text itself begins with a part of a character.
+    assert replaced([b"\xc3", b"\xa9\xe2", b"\x80\x99Z"], "\u2019Z") == ("\u00e9\u2019Z", "\u00e9Y")
+
+
+def test_such_a_character_is_pending_until_the_text_is_decided() -> None:
+    """It can still be taken back when the found text ends tokens later, and where it begins in the skipped ones."""
+    assert replaced([b"\xc3", b"\xa9X", b"Z"], "XZ") == ("\u00e9XZ", "\u00e9Y")
+    assert replaced([b"\xc3", b"\xa9X"], "X", skip_tokens=1) == ("\u00e9X", "\u00e9Y")
+    assert replaced([b"\xc3", b"\xa9X"], "X", skip_tokens=2) == ("\u00e9X", "\u00e9X")
+
+
+def test_bytes_that_are_no_character_stay_where_they_are() -> None:
+    """Before the found text, in tokens of their own or together with a whole character."""
+    assert replaced([b"\xff", b"X"], "X") == ("\ufffdX", "\ufffdY")
+    assert replaced([b"\xff", b"\xff", b"X"], "X") == ("\ufffd\ufffdX", "\ufffd\ufffdY")
+    assert replaced([b"\xff", b"\xc3", b"\xa9X"], "X") == ("\ufffd\u00e9X", "\ufffd\u00e9Y")
+
+
 def test_what_was_put_in_is_not_searched() -> None:
     """A replacement that contains what it replaces ends."""
     text = run(lambda p: ReplaceStrategy(p, ".", ". But wait."), ["a", ".", " on", " on", " on", " on"])
@@ -77,24 +122,18 @@ def test_replaced_by_nothing() -> None:
 def test_a_special_token() -> None:
     """A text that is one token without a text of its own, such as an end-of-thought marker, is found by its id."""
     words = ["a", b"", " think", " on", ""]
-
-    class Special(FakeProvider):
-        def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
-            return [1] if text == "</think>" else super().encode(text)
-
     spelled = [2, 1, 3, 4, 4]
-    provider = Special(words, lambda t: [5.0 if n == spelled[min(len(t) - 1, 4)] else 0.0 for n in range(5)])
+    provider = FakeProvider(
+        words,
+        lambda t: [5.0 if n == spelled[min(len(t) - 1, 4)] else 0.0 for n in range(5)],
+        special_tokens={1: "</think>"},
+    )
     assert run(lambda p: ReplaceStrategy(p, "</think>", " on think"), [], provider=provider) == " think on think"
 
 
 def test_the_end_token_can_be_replaced() -> None:
     """Replacing the end token makes the model go on: the end is decided after the rollback."""
-
-    class Special(FakeProvider):
-        def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
-            return [3] if text == "<end>" else super().encode(text)
-
-    provider = Special(["a", " b", " on", ""], lambda t: [0.0, 1.0, 0.0, 9.0])
+    provider = FakeProvider(["a", " b", " on", ""], lambda t: [0.0, 1.0, 0.0, 9.0], special_tokens={3: "<end>"})
     text = run(lambda p: ReplaceStrategy(p, "<end>", " on", max_replacements=2), [], provider=provider)
     assert text == " on on"
 

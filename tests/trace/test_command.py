@@ -75,7 +75,7 @@ def test_written_when_the_stream_fails(fake: FakeProvider, tmp_path: Path, capfd
     """What was recorded is written also where the context is full, and the error is still said."""
     fake.context_size = 10
     saved = tmp_path / "x.jsonl"
-    assert main(["generate", "x", "--trace", str(saved)]) == 2
+    assert main(["generate", "x", "--trace", str(saved), "--on-context-full", "raise"]) == 2
     out, err = capfd.readouterr()
     assert err.startswith(f"trace written to {saved}\nbacktrack-sampler: the context of 10 tokens is full")
     trace = Trace.from_jsonl(saved)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streams import broken_off, record, taken_back
 
-from backtrack_sampler import Drawn, InputError, Trace
+from backtrack_sampler import InputError, Trace
 from backtrack_sampler.trace.page import page
 
 SEEDS = st.integers(0, 10**6)
@@ -28,6 +28,10 @@ def again(trace: Trace, folder: Path) -> Trace:
 
 def assert_same(read: Trace, trace: Trace) -> None:
     assert read.events == trace.events
+    assert (read.started is None) == (trace.started is None)
+    if trace.started is not None:
+        assert read.started.options == trace.started.options
+        assert [each.name for each in read.started.strategies] == [each.name for each in trace.started.strategies]
     assert (read.text, read.prompt, read.replay()) == (trace.text, trace.prompt, trace.replay())
     assert page(read) == page(trace)
 
@@ -65,6 +69,9 @@ def test_a_reader_needs_no_model(tmp_path: Path) -> None:
     trace, text = taken_back(["a", face[:2], face[2:], "b"], [(4, 1)])
     trace.to_jsonl(tmp_path / "trace.jsonl")
     header, *events = map(json.loads, (tmp_path / "trace.jsonl").read_text(encoding="ascii").splitlines())
+    started = header.pop("started")
+    assert (started["prompt"], started["strategies"]) == ([0], [{"name": "Scripted", "parameters": {}}])
+    assert started["options"]["seed"] >= 0
     assert header == {
         "format": "backtrack_sampler trace", "version": 1, "prompt": "a", "text": "a😀", "reason": "end",
         "emitted": 4, "discarded": 1, "rollbacks": 1, "end_tokens": [4], "events": len(trace.events),
@@ -84,9 +91,9 @@ def test_a_reader_needs_no_model(tmp_path: Path) -> None:
 def test_a_trace_from_a_file_cannot_record(tmp_path: Path) -> None:
     """It has no model to ask for texts, and says so."""
     trace = again(taken_back(["a"], [])[0], tmp_path)
-    trace(Drawn(0, 0, 1.0, {}))
+    assert trace.started is not None
     with pytest.raises(InputError, match="has no model"):
-        _ = trace.text
+        trace(trace.started)
 
 
 # -- broken files ---------------------------------------------------------------------------

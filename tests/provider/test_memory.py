@@ -1,4 +1,4 @@
-"""Several streams in one memory, on FakeProvider: its rows are real lists, so a wrong row gives a wrong answer."""
+"""Streams in one memory, on FakeProvider: its rows are real lists, so a wrong row gives a wrong answer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtrack_sampler import InputError
-from backtrack_sampler.provider import batch_memory
+from backtrack_sampler.provider import memory as memories
 from backtrack_sampler.provider.base_provider import BaseProvider
-from backtrack_sampler.provider.batch_memory import BatchMemory, common_prefix
+from backtrack_sampler.provider.memory import Memory, common_prefix
 from backtrack_sampler.testing import FakeProvider, ListLogits
 
 SIZE = 7  # of the fake vocabulary
@@ -51,10 +51,36 @@ class ThirdParty(BaseProvider):
         return len(self.held)
 
 
+class Saves(ThirdParty):
+    """A memory that drops nothing, and saves what it held after every fifth evaluation."""
+
+    def __init__(self, remember: int = 64) -> None:
+        self.saved: list[list[int]] = []
+        self.evaluations = 0
+        self.restored: list[int] = []
+        super().__init__(remember, droppable=False)
+
+    def _evaluate(self, tokens: list[int], start: int) -> ListLogits:
+        assert start == len(self.held)
+        found = super()._evaluate(tokens, start)
+        self.evaluations += 1
+        if self.evaluations % 5 == 1:
+            self.saved.append(self.held[:])
+        return found
+
+    def _keep(self, length: int, tokens: list[int]) -> int:
+        fitting = [state for state in self.saved if state == tokens[: len(state)]]
+        self.held = max(fitting, key=len, default=[])[:]
+        return len(self.held)
+
+    def _saved_logits(self) -> ListLogits:
+        return answer(self.held)
+
+
 class NoCopies(FakeProvider):
     """Rows that cannot be copied."""
 
-    def _new_batch(self) -> BatchMemory:
+    def _new_batch(self) -> Memory:
         memory: Any = super()._new_batch()
         memory._share = lambda source, target, length: 0
         return memory
@@ -66,6 +92,7 @@ MAKERS: dict[str, Callable[[int], Any]] = {
     "copies nothing": lambda remember: NoCopies(remember=remember),
     "third party": lambda remember: ThirdParty(remember),
     "third party that drops nothing": lambda remember: ThirdParty(remember, droppable=False),
+    "third party that saves states": lambda remember: Saves(remember),
 }
 
 
@@ -376,12 +403,13 @@ def test_recall_knows_nothing_that_was_taken_back() -> None:
 
 
 def test_logits_are_the_callers_to_change() -> None:
-    """Writing to what was returned, by any way in, changes no later answer."""
+    """Writing to what was returned changes no later answer."""
     provider = FakeProvider()
     streams = [words(1, 20), words(1, 20), words(2, 20)]
-    for found in (*provider.logits_batch(streams), *provider.each_logits(streams), provider.recall(streams[0])):
+    for found in (*provider.logits_batch(streams), provider.logits(streams[0])):
         found[:] = [0.0] * SIZE
     check(provider, streams)
+    assert provider.logits(streams[0]) == answer(streams[0])
     assert provider.recall(streams[0]) == answer(streams[0])
     check(provider, [tokens + [1] for tokens in streams])
 
@@ -417,7 +445,7 @@ def test_the_next_stream_of_a_prompt(droppable: bool) -> None:
 
 def test_the_last_is_remembered_before_the_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is room for one, from the beginning or since more streams came."""
-    monkeypatch.setattr(batch_memory, "REMEMBERED_BYTES", 8 * 4 * SIZE)
+    monkeypatch.setattr(memories, "REMEMBERED_BYTES", 8 * 4 * SIZE)
     provider = FakeProvider()
     first = grown(provider, words(1, 30), 5)
     others = [words(n, 5) for n in range(2, 9)]
@@ -434,7 +462,7 @@ def test_the_last_is_remembered_before_the_prompt(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("remember", [1, 8])
 def test_remembered_logits_are_bounded(remember: int, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At most `remember` for each stream, and so many bytes for all together."""
-    monkeypatch.setattr(batch_memory, "REMEMBERED_BYTES", limit * 4 * SIZE)
+    monkeypatch.setattr(memories, "REMEMBERED_BYTES", limit * 4 * SIZE)
     provider = FakeProvider(remember=remember)
     streams = [words(seed, 20) for seed in range(3)]
     rng = random.Random(1)
@@ -448,7 +476,7 @@ def test_remembered_logits_are_bounded(remember: int, limit: int, monkeypatch: p
 @pytest.mark.parametrize("limit", [1, 12])
 def test_remembered_logits_are_bounded_when_streams_are_added(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One stream had all the bytes; with more of them there are no more bytes, though each has its last logits."""
-    monkeypatch.setattr(batch_memory, "REMEMBERED_BYTES", limit * 4 * SIZE)
+    monkeypatch.setattr(memories, "REMEMBERED_BYTES", limit * 4 * SIZE)
     provider = FakeProvider()
     first = grown(provider, words(1, 20), 30)
     others = [words(seed, 20) for seed in range(2, 5)]
@@ -458,7 +486,102 @@ def test_remembered_logits_are_bounded_when_streams_are_added(limit: int, monkey
         assert kept_arrays(provider) <= max(4, limit)
 
 
-# -- each_logits ---------------------------------------------------------------------------
+# -- one stream ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+@settings(max_examples=100)
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 60), st.sampled_from([0, 1, 1, 1, 2, 5, 30]), st.booleans()), max_size=40),
+    remember=st.sampled_from([1, 3, 64]),
+)
+def test_a_single_stream(kind: str, steps: list[tuple[int, int, bool]], remember: int) -> None:
+    """However far it goes back and on, token by token or many at once: as on a fresh model, and remembered within bounds."""
+    provider = MAKERS[kind](remember)
+    tokens = [1]
+    for number, (back, new, rarely) in enumerate(steps):
+        if rarely:
+            tokens = tokens[: max(1, len(tokens) - back)]
+            assert provider.logits(tokens) == answer(tokens)
+        tokens = tokens + words(number, new + 1)[1:]
+        assert provider.peek(tokens) == answer(tokens)
+        assert provider.recall(tokens) == answer(tokens)
+        memory: Any = provider._one
+        assert sum(len(row.recent) for row in memory._rows) + len(memory._spare) <= remember
+
+
+def test_one_stream_is_a_memory_of_one_row() -> None:
+    """Going on costs a token, going back nothing; the prompt is remembered however far the stream has gone."""
+    provider = FakeProvider(remember=5)
+    prompt = words(1, 8)
+    tokens = prompt
+    provider.logits(tokens)
+    for _ in range(30):
+        tokens = [*tokens, 1]
+        assert provider.logits(tokens) == answer(tokens)
+    assert provider.asked == [(0, prompt), *((length, [1]) for length in range(8, 38))]
+    for length in (8, 38, 37, 36, 35):
+        assert provider.logits(tokens[:length]) == answer(tokens[:length])
+    assert len(provider.asked) == 31
+    assert provider.logits([*prompt, 2]) == answer([*prompt, 2])
+    assert provider.asked[31:] == [(8, [2])]
+
+
+def test_a_few_tokens_at_once_in_the_middle_are_no_prompt() -> None:
+    """What the prompt leads to stays remembered where a stream is given several tokens later on."""
+    provider = FakeProvider(remember=4)
+    prompt = words(1, 8)
+    provider.logits(prompt)
+    tokens = [*prompt, 1]
+    for _ in range(10):
+        provider.logits(tokens)
+        tokens = [*tokens, 1, 2, 3]
+    before = provider.forward_passes
+    assert provider.logits(prompt) == answer(prompt)
+    assert provider.forward_passes == before
+
+
+def test_a_longer_state_is_restored() -> None:
+    """A backend that has saved what is asked for answers without the model, and so does going back to that place."""
+    provider = Saves()
+    prompt = words(1, 20)
+    provider.logits(prompt)
+    assert provider.logits(words(2, 9)) == answer(words(2, 9))
+    before = provider.forward_passes
+    assert provider.logits(prompt) == answer(prompt)
+    assert provider.forward_passes == before
+    provider.logits(words(2, 9))
+    before = provider.evaluated_tokens
+    assert provider.logits([*prompt, 3]) == answer([*prompt, 3])
+    assert provider.logits(prompt) == answer(prompt)
+    assert provider.evaluated_tokens == before + 1
+
+
+def test_a_provider_goes_with_its_last_user() -> None:
+    """A model is large: nothing keeps it until the garbage collector comes, whatever was asked of it."""
+    for kind, make in MAKERS.items():
+        provider = make(64)
+        provider.logits([1, 2])
+        for _ in range(2):
+            provider.logits_batch([[1, 2], [3, 4]])
+        gone = weakref.ref(provider)
+        del provider
+        assert gone() is None, kind
+
+
+# -- not copied ----------------------------------------------------------------------------
+
+
+def test_peeking_copies_nothing() -> None:
+    """The rows are the very arrays that are remembered; `logits` has one of its own."""
+    provider = FakeProvider()
+    tokens, streams = words(1, 20), [words(2, 20), words(3, 20)]
+    assert provider.peek(tokens) is provider.peek(tokens) is provider.recall(tokens)
+    assert provider.logits(tokens) is not provider.peek(tokens)
+    rows = list(provider.peek_batch(streams))
+    assert rows == [answer(each) for each in streams]
+    assert all(row is provider.recall(each) for row, each in zip(rows, streams, strict=True))
+
 
 INTERRUPTIONS: dict[str, Callable[[FakeProvider, list[list[int]]], object]] = {
     "all go on": lambda provider, streams: provider.logits_batch([tokens + [1] for tokens in streams]),
@@ -470,7 +593,7 @@ INTERRUPTIONS: dict[str, Callable[[FakeProvider, list[list[int]]], object]] = {
     "recall": lambda provider, streams: provider.recall(streams[2]),
     "reset": lambda provider, streams: provider.reset(),
     "reset and others": lambda provider, streams: (provider.reset(), provider.logits_batch([[1], [2], [3], [4]])),
-    "half of the same": lambda provider, streams: next(provider.each_logits(streams)),
+    "half of the same": lambda provider, streams: next(provider.peek_batch(streams)),
 }
 
 
@@ -483,8 +606,8 @@ def test_another_request_between_two_rows_changes_nothing(what: str, remember: i
         provider = FakeProvider(remember=remember)
         check(provider, [tokens[:-1] for tokens in streams])
         found = []
-        for index, row in enumerate(provider.each_logits(streams)):
-            found.append(row)
+        for index, row in enumerate(provider.peek_batch(streams)):
+            found.append(row.copy())
             if index == at:
                 INTERRUPTIONS[what](provider, streams)
         assert found == [answer(tokens) for tokens in streams]
@@ -494,26 +617,28 @@ def test_interruptions_between_all_rows() -> None:
     """Two readers in turns, who want different streams, both get right answers."""
     provider = FakeProvider(remember=1)
     one, two = [words(seed, 30) for seed in range(4)], [words(seed, 30) for seed in range(10, 14)]
-    pairs = zip(provider.each_logits(one), provider.each_logits(two), strict=True)
-    assert [list(pair) for pair in pairs] == [[answer(a), answer(b)] for a, b in zip(one, two, strict=True)]
+    readers = [(one, provider.peek_batch(one)), (two, provider.peek_batch(two))]
+    for index in range(4):
+        for streams, rows in readers:
+            assert next(rows) == answer(streams[index])
 
 
 def test_a_request_that_fails_between_two_rows_changes_nothing() -> None:
     """The answers that were not taken yet are right after another request has failed in the middle."""
     provider = FakeProvider()
     streams = [words(seed, 30) for seed in range(4)]
-    answers = provider.each_logits(streams)
-    found = [next(answers)]
+    answers = provider.peek_batch(streams)
+    found = [next(answers).copy()]
     with pytest.raises(ZeroDivisionError):
         failing(provider, 1, ZeroDivisionError, lambda: provider.logits_batch([words(50, 30), words(51, 30)]))
-    assert [*found, *answers] == [answer(tokens) for tokens in streams]
+    assert [*found, *(row.copy() for row in answers)] == [answer(tokens) for tokens in streams]
 
 
 def test_answers_may_be_left_untaken() -> None:
     """Whoever stops reading half-way leaves nothing behind; nothing is evaluated before the first is taken."""
     provider = FakeProvider()
     streams = [words(seed, 30) for seed in range(4)]
-    answers = provider.each_logits(streams)
+    answers = provider.peek_batch(streams)
     assert provider.forward_passes == 0
     next(answers)
     answers.close()  # type: ignore[attr-defined]

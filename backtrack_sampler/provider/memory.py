@@ -1,24 +1,37 @@
-"""Several streams in one memory: which row holds which stream, who begins alike, what is remembered.
+"""What a model has evaluated: which row holds which stream, who begins alike, what is remembered.
 
-A stream is known by its tokens alone, as in `BaseProvider.logits`: nobody opens, closes or rolls back
-a row. Streams that are asked for keep their rows; all other rows are free to be taken, and until
-then they serve whoever begins as they do.
+A stream is known by its tokens alone: nobody opens, closes or takes back a row. What has been evaluated is
+found out by comparing; what no longer agrees is dropped; only what is new is evaluated. Streams that are
+asked for keep their rows; all other rows are free to be taken, and until then they serve whoever begins
+as they do. A single stream is a memory of one row.
 """
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from .base_provider import BaseProvider
+from ..sampling import copy_of
 
-__all__ = ["BatchMemory", "Row", "SeparateMemories", "Work", "common_prefix"]
+__all__ = ["Memory", "Owner", "Row", "Work", "common_prefix", "least_missed"]
 
 REMEMBERED_BYTES = 80 << 20  # raw logits of all rows together
 _WORTH_SHARING = 16  # so many tokens must be spared for copying to be better than evaluating
+
+
+class Owner(Protocol):
+    """The provider whose memory it is, as far as a memory knows it."""
+
+    context_size: int | None
+    forward_passes: int
+    evaluated_tokens: int
+
+    def check_vocabulary(self, tokens: Sequence[int]) -> None: ...
+
+    def _overwrite(self, array: Any, raw: Any) -> None: ...
 
 
 @dataclass(eq=False)
@@ -29,8 +42,8 @@ class Row:
         place: where in the backend's memory; changes when rows move together.
         tokens: what it holds.
         recent: length -> raw logits after that many of them.
-        prompt: the last length that many new tokens have led to; its logits are remembered longest,
-            because the next stream often begins there.
+        prompt: the last length that a prompt has led to; its logits are remembered longest, because the
+            next stream often begins there, and to evaluate its last token alone may round in another way.
         used: when it was last asked for.
     """
 
@@ -54,26 +67,27 @@ class Work(NamedTuple):
     start: int
 
 
-class BatchMemory(ABC):
-    """Base class of all memories that hold several streams.
+class Memory(ABC):
+    """Base class of all memories.
 
     A backend implements `_evaluate`, `_keep` and `_share`, and `_make_room` where rows are made in
     advance. Rows in use always have the lowest places, so that a backend may work on a slice.
 
-    Memory: a row remembers the logits of `remember` positions, its last and its prompt's, and all together
-    at most 80 MB of them, though each at least its last. There are as many rows as streams were ever asked
-    for at once.
+    Memory: a row remembers the logits of `remember` positions, its last and its prompt's longest, and all
+    together at most 80 MB of them, though each at least its last. There are as many rows as streams were
+    ever asked for at once.
 
     Args:
-        provider: counts forward passes and evaluated tokens.
+        owner: counts forward passes and evaluated tokens. It is not kept alive.
         remember: logits to remember in each row.
 
     Attributes:
         requests: how often it was asked.
     """
 
-    def __init__(self, provider: BaseProvider, remember: int) -> None:
-        self._provider = provider
+    def __init__(self, owner: Owner, remember: int) -> None:
+        # No cycle: a model is large, and goes with its last user.
+        self._owner: Owner = owner if isinstance(owner, weakref.ProxyType) else weakref.proxy(owner)
         self._remember = remember
         self._rows: list[Row] = []
         self._spare: list[Any] = []  # arrays to write to again: fresh memory costs more than the copying
@@ -87,13 +101,15 @@ class BatchMemory(ABC):
         Each step costs one forward pass for all rows that need one. Prompts that begin alike cost more,
         one after the other, but what they share is evaluated once.
         """
+        held = [row.tokens for row in self._last[: len(sequences)]]
+        shared = [common_prefix(tokens, other) for tokens, other in zip(sequences, held, strict=False)]
         for index, tokens in enumerate(sequences):
-            held = self._last[index].tokens if index < len(self._last) else []
-            self._provider.check_vocabulary(tokens[common_prefix(tokens, held) :])
+            self._owner.check_vocabulary(tokens[shared[index] if index < len(shared) else 0 :])
+        self.requests += 1
         complete = False
         try:
             self._make_rows(max(len(sequences), len(self._rows)), max(map(len, sequences), default=0))
-            rows = self._assigned(sequences)
+            rows = self._assigned(sequences, shared)
             self._move_together(rows)
             waiting = [(row, tokens) for row, tokens in zip(rows, sequences, strict=True) if not row.knows(tokens)]
             while waiting:
@@ -130,13 +146,12 @@ class BatchMemory(ABC):
                 self._trim(row, self._most())
             self._spare = []
 
-    def _assigned(self, sequences: list[list[int]]) -> list[Row]:
+    def _assigned(self, sequences: list[list[int]], shared: list[int]) -> list[Row]:
         """A row for each sequence: the one that holds most of it."""
-        self.requests += 1
         found: dict[int, Row] = {}
         # Nearly always the same streams are asked for in the same order, each a token further or back.
-        for index, row in enumerate(self._last[: len(sequences)]):
-            if common_prefix(sequences[index], row.tokens) >= len(sequences[index]) - 1:
+        for index, (row, length) in enumerate(zip(self._last, shared, strict=False)):
+            if length >= len(sequences[index]) - 1:
                 found[index] = row
                 row.used = self.requests
         if len(found) < len(sequences):
@@ -187,30 +202,34 @@ class BatchMemory(ABC):
         leaders: list[tuple[Row, list[int]]] = []
         later = []
         for row, tokens in waiting:
-            kept = self._agree(row, tokens)
+            shared = common_prefix(tokens, row.tokens)
+            new = len(tokens) - shared
+            prompt = new > _WORTH_SHARING or (new > 1 and shared <= row.prompt)
+            kept = self._agree(row, tokens, shared)
             if len(tokens) - kept > _WORTH_SHARING:
                 kept = self._borrow(row, tokens, kept)
+            if prompt:
                 row.prompt = len(tokens)
-                if row.knows(tokens):
-                    continue
+            if row.knows(tokens):
+                continue
+            if len(tokens) - kept > _WORTH_SHARING:
                 if any(common_prefix(tokens, other) - kept >= _WORTH_SHARING for _, other in leaders):
                     later.append((row, tokens))
                     continue
                 leaders.append((row, tokens))
             work.append(Work(row, tokens[kept:], kept))
         if work:
-            for (row, new, _), raw in zip(work, self._evaluate(work), strict=True):
-                row.tokens += new
+            for (row, tokens, _), raw in zip(work, self._evaluate(work), strict=True):
+                row.tokens += tokens
                 self._remember_logits(row, raw)
         return later
 
-    def _agree(self, row: Row, tokens: list[int]) -> int:
+    def _agree(self, row: Row, tokens: list[int], shared: int) -> int:
         """Drop what the row holds beyond these tokens; returns how many of them are left."""
-        shared = common_prefix(tokens, row.tokens)
         if shared == len(tokens):
             shared -= 1  # their logits are not known: the last is evaluated again
-        if shared < len(row.tokens):
-            self._forget(row, self._keep(row, shared) if shared else 0)
+        if shared < len(row.tokens) or shared == 0:
+            self._forget(row, self._keep(row, shared, tokens))
         return len(row.tokens)
 
     def _borrow(self, row: Row, tokens: list[int], kept: int) -> int:
@@ -239,9 +258,9 @@ class BatchMemory(ABC):
         self._trim(row, self._most() - 1)
         if self._spare:
             row.recent[len(row.tokens)] = kept = self._spare.pop()
-            self._provider._overwrite(kept, raw)
+            self._owner._overwrite(kept, raw)
         else:
-            row.recent[len(row.tokens)] = self._provider._copy(raw)
+            row.recent[len(row.tokens)] = copy_of(raw)
 
     def _most(self) -> int:
         """How many logits each row may remember."""
@@ -263,18 +282,22 @@ class BatchMemory(ABC):
     # -- for backends ----------------------------------------------------------------------
 
     @abstractmethod
-    def _evaluate(self, work: list[Work]) -> list[Any]:
+    def _evaluate(self, work: list[Work]) -> Iterable[Any]:
         """Evaluate all of it, in as few forward passes as possible, and count passes and tokens.
 
         Whatever a row still holds after `start` is to be dropped.
 
         Returns:
-            For each, the logits after its last token: float32, shape (vocab,), valid until the next call.
+            For each, the logits after its last token: float32, shape (vocab,), valid until the next is taken.
         """
 
     @abstractmethod
-    def _keep(self, row: Row, length: int) -> int:
-        """Keep only the first `length` tokens of a row; returns how many are left: fewer where it cannot."""
+    def _keep(self, row: Row, length: int, tokens: list[int]) -> int:
+        """Keep only the first `length` tokens of a row; returns how many are left: fewer where it cannot.
+
+        `tokens` are what will be asked for; a memory that has saved states may restore a longer beginning
+        of them instead, and note it in the row.
+        """
 
     @abstractmethod
     def _share(self, source: Row, target: Row, length: int) -> int:
@@ -286,46 +309,6 @@ class BatchMemory(ABC):
 
     def _make_room(self, rows: int, length: int) -> None:
         """There will be rows in the places 0 to `rows`, of up to `length` tokens. What is there stays."""
-
-
-class SeparateMemories(BatchMemory):
-    """For models that cannot be batched: a memory for each row, evaluated one after the other.
-
-    Args:
-        provider: see `BatchMemory`.
-        remember: see `BatchMemory`.
-        fork: makes a provider of the same model with a memory of its own. One that always returns
-            the same provider is right as well, and slow: its one memory is filled anew for each row.
-    """
-
-    def __init__(self, provider: BaseProvider, remember: int, fork: Callable[[], BaseProvider]) -> None:
-        super().__init__(provider, remember)
-        self._fork = fork
-        self._memories: dict[Row, BaseProvider] = {}
-
-    def reset(self) -> None:
-        super().reset()
-        self._memories = {}
-
-    def _evaluate(self, work: list[Work]) -> list[Any]:
-        found = []
-        for row, tokens, start in work:
-            memory = self._memories.get(row) or self._memories.setdefault(row, self._fork())
-            forwards, evaluated = memory.forward_passes, memory.evaluated_tokens
-            found.append(memory.logits(row.tokens[:start] + tokens))
-            if memory is not self._provider:
-                self._provider.forward_passes += memory.forward_passes - forwards
-                self._provider.evaluated_tokens += memory.evaluated_tokens - evaluated
-        return found
-
-    def _keep(self, row: Row, length: int) -> int:
-        return length  # each memory finds out for itself
-
-    def _share(self, source: Row, target: Row, length: int) -> int:
-        return 0
-
-    def _move_together(self, rows: list[Row]) -> None:
-        pass  # nothing is sliced
 
 
 def common_prefix(a: list[int], b: list[int]) -> int:
@@ -342,3 +325,17 @@ def common_prefix(a: list[int], b: list[int]) -> int:
         else:
             high = middle
     return low
+
+
+def least_missed(lengths: Collection[int], end: int) -> int:
+    """Of saved states at some lengths, the one to drop: the rest stay dense near the end, sparse far back.
+
+    Going back far is rare and may cost a longer replay: the hole that a state would leave counts
+    in proportion to its distance from `end`.
+    """
+    ordered = [0, *sorted(lengths), end]
+    holes = {
+        here: (after - before) / (end - here + 1)
+        for before, here, after in zip(ordered, ordered[1:], ordered[2:], strict=False)
+    }
+    return min(holes, key=holes.__getitem__)
