@@ -230,18 +230,19 @@ class Batch(Iterator[tuple[int, int]]):
                 started = time.perf_counter()
                 counted = self._provider.forward_passes, self._provider.evaluated_tokens
                 chunks = []
-                rows = self._provider.peek_batch([row.sequence for row in self._active])
-                for row, logits in zip(self._active, rows, strict=True):
-                    new = row.step(copy_of(logits))
-                    for _ in range(_FROM_MEMORY):
-                        known = self._provider.recall(row.sequence) if row.went_back else None
-                        if known is None:
-                            break
-                        new += row.step(copy_of(known))
-                    if row.done:
-                        _add(self._ended, row.stats)
-                    if new or row.done:
-                        chunks.append((row, new))
+                with self._provider.lock:
+                    rows = self._provider.peek_batch([row.sequence for row in self._active])
+                    for row, logits in zip(self._active, rows, strict=True):
+                        new = row.step(copy_of(logits))
+                        for _ in range(_FROM_MEMORY):
+                            known = self._provider.recall(row.sequence) if row.went_back else None
+                            if known is None:
+                                break
+                            new += row.step(copy_of(known))
+                        if row.done:
+                            _add(self._ended, row.stats)
+                        if new or row.done:
+                            chunks.append((row, new))
                 self.forward_passes += self._provider.forward_passes - counted[0]
                 self.evaluated_tokens += self._provider.evaluated_tokens - counted[1]
                 self.seconds += time.perf_counter() - started
