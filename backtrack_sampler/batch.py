@@ -15,9 +15,9 @@ from itertools import repeat
 from typing import Any
 from weakref import WeakValueDictionary
 
+from .arrays import top_of_rows
 from .errors import BacktrackError, BatchError, InputError, StrategyError
 from .provider.base_provider import BaseProvider
-from .sampling import top_of_rows
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
 from .strategy.chain_strategy import as_strategies

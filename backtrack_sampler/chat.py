@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 from .errors import BacktrackError, InputError
 from .generator import Generator
 from .matching import Detokenizer
+from .prompts import prompt_tokens
 from .provider.base_provider import BaseProvider
-from .sampler import prompt_tokens
 from .stream import TokenStream
 
 __all__ = ["ChatPipeline", "Message", "Turn", "check_messages", "load_messages", "save_messages"]

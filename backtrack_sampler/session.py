@@ -11,12 +11,13 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from .arrays import copy_of, scale
 from .errors import BacktrackError, ExhaustedError
 from .events import Drawn, Event, Finished, Listener, Participant, Released, Rollback, Started
 from .matching import Decode, Match, TokenMatcher
 from .options import SessionOptions
 from .rollback import Bans, TakeBack, truncate_positions
-from .sampling import candidates, copy_of, draw, most_probable, scale
+from .sampling import candidates, draw, most_probable
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy, Candidates, Stream
 from .strategy.panel import Panel
@@ -98,7 +99,7 @@ class Session:
 
         Args:
             logits: shape (vocab,); not changed.
-            best: the best of them, at least `reach`, where they are known; see `sampling.top_of_rows`.
+            best: the best of them, at least `reach`, where they are known; see `arrays.top_of_rows`.
 
         Raises:
             StrategyError: a strategy raised or returned nonsense. After any error the session is over.

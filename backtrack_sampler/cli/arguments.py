@@ -13,8 +13,8 @@ from ..checks import check_count
 from ..discovery import load_provider
 from ..errors import BacktrackError, InputError
 from ..options import SessionOptions
+from ..prompts import prompt_tokens
 from ..provider.base_provider import BaseProvider
-from ..sampler import prompt_tokens
 from ..stats import Stats
 from .strategy_spec import OperatorSpec, StrategySpec, parse_operator, parse_spec
 
