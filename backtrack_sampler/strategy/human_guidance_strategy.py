@@ -1,4 +1,4 @@
-"""Human guidance: a person chooses each token from the most probable ones, and may go back."""
+"""Human guidance: a person chooses each token from the most probable ones, and may take them back."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def check_choices(top_k: int, min_autopass: float) -> None:
 
 
 class HumanGuidanceStrategy(BaseStrategy):
-    """Lets a person choose each token on a screen, and go back any number of steps.
+    """Lets a person choose each token on a screen, and take any number of steps back.
 
     Nothing is streamed before the person ends the text, because all of it can be taken back. The
     session counts steps back as rollbacks: with `max_retries` and `max_discarded` as they are, about
@@ -122,7 +122,7 @@ class HumanGuidanceStrategy(BaseStrategy):
     def backtrack(self, tokens: list[int]) -> int:
         if self._go_back_to is None:
             return 0
-        return TakeBack(len(tokens) - self._go_back_to, "a person went back")
+        return TakeBack(len(tokens) - self._go_back_to, "taken back by a person")
 
     def at_end(self, tokens: list[int]) -> int:
         ending = tokens[-1:] and tokens[-1] in self._eos
