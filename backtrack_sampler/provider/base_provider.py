@@ -39,6 +39,8 @@ class BaseProvider(Backend):
         context_size: most tokens it can hold, or None where nothing says.
         vocabulary_size: token ids are below it; None where nothing says.
         model_name: of the model, "" where nothing says.
+        piece: prompts are evaluated in pieces of so many tokens, always the same ones, so that an engine that
+            rounds differently for several tokens at once gives equal prompts equal logits; 1: as they come.
         forward_passes: how often the model was called, since it was made.
         evaluated_tokens: how many tokens it has evaluated.
         lock: reentrant; see above.
@@ -48,6 +50,7 @@ class BaseProvider(Backend):
     context_size: int | None = None
     vocabulary_size: int | None = None
     model_name: str = ""
+    piece: int = 1
 
     def __init__(self, remember: int = 64) -> None:
         if remember < 1:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, ModelError
@@ -181,15 +182,22 @@ class LlamacppBatch(Memory):
         for row, _, start in work:
             if start == 0:
                 self._api.llama_memory_seq_rm(self._memory, row.place, -1, -1)
-        entries = [
-            (token, start + offset, row, offset == len(tokens) - 1)
-            for row, tokens, start in sorted(work, key=lambda each: each.row.place)
-            for offset, token in enumerate(tokens)
-        ]
+        piece = self._owner.piece
+        passes: list[list[tuple[int, int, Row, bool]]] = []
+        together: list[tuple[int, int, Row, bool]] = []
+        for row, tokens, start in sorted(work, key=lambda each: each.row.place):
+            last = len(tokens) - 1
+            entries = [(token, start + offset, row, offset == last) for offset, token in enumerate(tokens)]
+            if piece > 1 and row.prompt == start + len(tokens):  # as it would be evaluated alone
+                cuts = [0, *range(piece - start % piece, len(tokens), piece), len(tokens)]
+                passes += [entries[at:stop] for at, stop in pairwise(cuts)]
+            else:
+                together += entries
+        passes += [together[first : first + self._tokens] for first in range(0, len(together), self._tokens)]
         found: dict[Row, Any] = {}
-        for first in range(0, len(entries), self._tokens):
+        for entries in passes:
             found = {row: logits.copy() for row, logits in found.items()}  # the engine's own, soon overwritten
-            found |= self._decode(entries[first : first + self._tokens])
+            found |= self._decode(entries)
         if self._interval:
             for row, tokens, start in work:
                 self._save(row, start + len(tokens))

@@ -13,6 +13,7 @@ import functools
 import inspect
 import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LlamacppProvider"]
 
+_PIECE = 64  # tokens; the flash attention of ggml has another kernel for fewer
 _PROMPT = 16  # evaluating so many tokens at once is a prompt, worth saving
 _WORTH_A_RESTORE = 32  # a saved state must spare so many tokens to be restored where dropping would do
 _INTERVAL_RECURRENT = 16  # tokens between saved states where nothing can be dropped
 _INTERVAL_SLIDING = 64  # ... and where most of the time it can
-_REPLAY_SINGLY = 64  # after restoring a state, replay up to so many tokens one at a time
+_INTERVAL_PROMPT = 256  # ... and in a prompt
 
 _NO_OPTIONS = {"self", "kwargs", "llama", "model", "model_path", "repo_id"}
 _INSTEAD = {
@@ -54,6 +56,8 @@ class LlamacppProvider(BaseProvider):
             that `llm.set_cache(cache)` would put there. None: one of 256 MB.
         device: accepted for backtrack_sampler 3.x, and not used: llama.cpp decides.
         remember: see `BaseProvider`.
+        piece: see `BaseProvider`; None: 64 where the CPU has it all, which costs next to nothing. A GPU
+            takes long for short pieces: there they are as they come.
     """
 
     def __init__(
@@ -63,11 +67,14 @@ class LlamacppProvider(BaseProvider):
         device: Any = None,
         *,
         remember: int = 64,
+        piece: int | None = None,
     ) -> None:
         self._api = _llama_cpp()
         import numpy as np
 
         self._llm = llm
+        on_gpu = llm.model_params.n_gpu_layers != 0 and self._api.llama_supports_gpu_offload()
+        self.piece = piece or (1 if on_gpu else _PIECE)
         if cache is None:
             cache = self._api.LlamaRAMCache(capacity_bytes=256 << 20)
         if not isinstance(cache, self._api.LlamaRAMCache):
@@ -81,9 +88,12 @@ class LlamacppProvider(BaseProvider):
         context = min(llm.n_ctx(), len(llm.input_ids))
         self._written = np.full(context, -1, dtype=np.intc)  # what we evaluated, to compare with
         self._window = int(self._api.llama_model_n_swa(llm.model))  # 0: no sliding window
-        self._interval = self._checkpoint_interval()
+        model = llm.model
+        self._rigid = bool(self._api.llama_model_is_recurrent(model) or self._api.llama_model_is_hybrid(model))
+        slides = self._window and not llm.context_params.swa_full
+        self._interval = _INTERVAL_RECURRENT if self._rigid else _INTERVAL_SLIDING if slides else 0
         self._last_saved = 0
-        self._restored: npt.NDArray[np.float32] | None = None
+        self._restored: tuple[npt.NDArray[np.float32] | None, int, int] = (None, 0, 0)
         self._logits_at, self._logits_view = 0, np.empty(0, dtype=np.float32)
         super().__init__(remember)
         trained = self._api.llama_model_n_ctx_train(llm.model)
@@ -208,14 +218,23 @@ class LlamacppProvider(BaseProvider):
     # -- memory ----------------------------------------------------------------------------
 
     def _evaluate(self, tokens: list[int], start: int) -> npt.NDArray[np.float32]:
-        logits = self._decode(tokens, start)
-        length = start + len(tokens)
+        end = start + len(tokens)
         prompt = start == 0 or len(tokens) >= _PROMPT
-        due = self._interval and not 0 <= length - self._last_saved < self._interval
-        if prompt or due:
-            self._save(self._evaluated[:start] + tokens, logits, prompt)
-            self._last_saved = length
+        stops = [*range(start - start % self.piece + self.piece, end, self.piece), end] if self.piece > 1 else [end]
+        for at, stop in pairwise([start, *stops]):
+            logits = self._decode(tokens[at - start : stop - start], at)
+            due = self._interval and not 0 <= stop - self._last_saved < self._interval
+            if (prompt or due) if stop == end else self._saves_on_the_way(stop, end):
+                self._save(self._evaluated[:start] + tokens[: stop - start], logits)
+                self._last_saved = stop
+        self.forward_passes += len(stops) - 1
         return logits
+
+    def _saves_on_the_way(self, length: int, end: int) -> bool:
+        """Whether to save a state in a prompt, because nobody could go back there otherwise."""
+        if self._rigid:
+            return length % _INTERVAL_PROMPT == 0 or end - length < self.piece
+        return 0 < self._window <= length and length % _INTERVAL_PROMPT == 0
 
     def _decode(self, tokens: list[int], start: int) -> npt.NDArray[np.float32]:
         import numpy as np
@@ -237,48 +256,37 @@ class LlamacppProvider(BaseProvider):
         return self._logits_view
 
     def _keep(self, length: int, tokens: list[int]) -> int:
-        droppable = self._drop_is_right(length)
-        if droppable and len(tokens) - length > _WORTH_A_RESTORE:
-            saved = self._states.longest(tokens)
-            if saved is not None and len(saved.tokens) > length + _WORTH_A_RESTORE:
-                return self._restore(saved)  # 0 where that fails
+        droppable = length > 0 and not self._rigid and self._window_holds(length)
+        saved, usable = None, 0
+        if not droppable or len(tokens) - length > _WORTH_A_RESTORE:
+            saved, usable = self._states.best(tokens, lambda state: self._usable_of(state, length, len(tokens)))
         memory = self._api.llama_get_memory(self._llm.ctx)
-        if droppable and self._api.llama_memory_seq_rm(memory, 0, length, -1):
+        if droppable and usable <= length + _WORTH_A_RESTORE and self._api.llama_memory_seq_rm(memory, 0, length, -1):
             return length
-        # It has slid, or (recurrent, hybrid) it refuses: a saved state, and the rest replayed.
-        saved = self._states.longest(tokens)
-        if saved is None:
-            self._llm.reset()
-            self._api.llama_memory_clear(memory, True)
-            return 0
-        return self._replay(tokens, self._restore(saved), length)
+        if saved is not None:
+            return self._restore(saved, usable)
+        self._llm.reset()
+        self._api.llama_memory_clear(memory, True)
+        return 0
 
-    def _replay(self, tokens: list[int], start: int, end: int) -> int:
-        """Evaluate again what was evaluated before, token by token where it is little.
+    def _usable_of(self, saved: SavedState, length: int, wanted: int) -> int:
+        """How many tokens of a saved state are of use where so many are wanted, of which the memory holds `length`."""
+        held = len(saved.tokens)
+        if held == wanted or length == wanted - 1:  # all of it, or a stream that goes back: the rest is replayed
+            return held
+        # A prompt: from a whole piece on, as `Memory` has it, where the state can be shortened to that.
+        whole = min(saved.whole, wanted - 1 - (wanted - 1) % self.piece)
+        if held - whole > self.piece:
+            return held
+        if whole == held or not (self._rigid or 0 < self._window < held):
+            return whole
+        return 0 if self._rigid else held
 
-        One at a time gives the very logits of the first time; llama.cpp's quantised kernels give
-        slightly different ones for several tokens at once.
-        """
-        if not 0 < end - start <= _REPLAY_SINGLY:
-            return start
-        for position in range(start, end):
-            self._decode(tokens[position : position + 1], position)
-        self.forward_passes += end - start
-        self.evaluated_tokens += end - start
-        return end
+    def _window_holds(self, length: int) -> bool:
+        """A state that was restored has only the window, also in the full-size cache."""
+        return window_holds(self._api, self._api.llama_get_memory(self._llm.ctx), 0, length, self._window)
 
-    def _drop_is_right(self, length: int) -> bool:
-        """Whether dropping everything after `length` leaves what that prefix needs.
-
-        A sliding-window memory says yes to any removal, and then lacks what had slid out of it.
-        That holds for the full-size one too after a state was restored, which has only the window.
-        """
-        if length == 0:
-            return False
-        memory = self._api.llama_get_memory(self._llm.ctx)
-        return window_holds(self._api, memory, 0, length, self._window)
-
-    def _save(self, tokens: list[int], logits: npt.NDArray[np.float32], prompt: bool) -> None:
+    def _save(self, tokens: list[int], logits: npt.NDArray[np.float32]) -> None:
         import numpy as np
 
         context = self._llm.ctx
@@ -289,10 +297,12 @@ class LlamacppProvider(BaseProvider):
         pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         written = self._api.llama_state_seq_get_data(context, pointer, size, 0)
         if written:
-            self._states.add(SavedState(self._llm, tokens, data[:written], logits.copy(), prompt))
+            prompt, whole = self._one.prompt
+            whole = min(whole, len(tokens))
+            self._states.add(SavedState(self._llm, tokens, data[:written], logits.copy(), prompt, whole))
 
-    def _restore(self, saved: SavedState) -> int:
-        """Put a saved state back; returns its length."""
+    def _restore(self, saved: SavedState, length: int) -> int:
+        """Put the first `length` tokens of a saved state back; returns how many there are now."""
         api, llm = self._api, self._llm
         llm.reset()  # whoever uses it directly next must evaluate before it samples
         api.llama_memory_clear(api.llama_get_memory(llm.ctx), True)
@@ -301,15 +311,16 @@ class LlamacppProvider(BaseProvider):
             self._states.remove(saved)
             api.llama_memory_clear(api.llama_get_memory(llm.ctx), True)
             return 0  # all is evaluated again
-        length = len(saved.tokens)
+        whole = length == len(saved.tokens)
+        if not whole:
+            api.llama_memory_seq_rm(api.llama_get_memory(llm.ctx), 0, length, -1)
         llm.n_tokens = length
-        llm.input_ids[:length] = saved.tokens
-        self._written[:length] = saved.tokens
+        llm.input_ids[:length] = self._written[:length] = saved.tokens[:length]
         self._last_saved = length
-        self._restored = saved.logits
+        self._restored = (saved.logits if whole else None), saved.prompt, saved.whole
         return length
 
-    def _saved_logits(self) -> npt.NDArray[np.float32] | None:
+    def _saved(self) -> tuple[npt.NDArray[np.float32] | None, int, int]:
         return self._restored
 
     def _is_intact(self) -> bool:
@@ -320,13 +331,6 @@ class LlamacppProvider(BaseProvider):
         from .llamacpp_batch import LlamacppBatch
 
         return LlamacppBatch(self, self._remember, self._llm, self._window, self._interval)
-
-    def _checkpoint_interval(self) -> int:
-        model = self._llm.model
-        if self._api.llama_model_is_recurrent(model) or self._api.llama_model_is_hybrid(model):
-            return _INTERVAL_RECURRENT
-        slides = self._window and not self._llm.context_params.swa_full
-        return _INTERVAL_SLIDING if slides else 0
 
 
 def _llama_cpp() -> Any:

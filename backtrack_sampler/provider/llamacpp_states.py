@@ -6,6 +6,7 @@ States of the one stream of `LlamacppProvider` are kept in the user's `LlamaRAMC
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .memory import least_missed
@@ -42,7 +43,8 @@ class SavedState:
         tokens: list[int],
         data: npt.NDArray[np.uint8],
         logits: npt.NDArray[np.float32],
-        prompt: bool,
+        prompt: int,
+        whole: int,
     ) -> None:
         # Another model's state would fit, and be wrong. Weak: a cache keeps no model alive.
         self.model = weakref.ref(llm)
@@ -50,7 +52,8 @@ class SavedState:
         self.tokens = tokens
         self.data = data
         self.logits = logits
-        self.prompt = prompt
+        self.prompt = prompt  # of the row that it was saved of, as `whole`
+        self.whole = whole
         self.llama_state_size = data.nbytes + logits.nbytes
 
     @property
@@ -66,17 +69,17 @@ class SavedStates:
         self._cache = cache
         self._llm = llm
 
-    def longest(self, tokens: list[int]) -> SavedState | None:
-        """The state of the longest beginning of `tokens`."""
-        best: SavedState | None = None
+    def best(self, tokens: list[int], usable: Callable[[SavedState], int]) -> tuple[SavedState | None, int]:
+        """Of the states of a beginning of `tokens`, the one of which most is usable, and how much."""
+        best, most = None, 0
         for state in self._own():
-            length = len(state.tokens)
-            longer = best is None or length > len(best.tokens)
-            if longer and length <= len(tokens) and state.tokens == tokens[:length]:
-                best = state
+            if most < len(state.tokens) <= len(tokens) and state.tokens == tokens[: len(state.tokens)]:
+                length = usable(state)
+                if length > most:
+                    best, most = state, length
         if best is not None:
             self._cache.cache_state.move_to_end(best.key)
-        return best
+        return best, most
 
     def make_room(self, size: int, tokens: list[int]) -> bool:
         """Drop states until `size` bytes fit. False if they never can.
@@ -88,7 +91,7 @@ class SavedStates:
         if size > cache.capacity_bytes:
             return False
         while cache.cache_size + size > cache.capacity_bytes:
-            checkpoints = [state for state in self._own() if not state.prompt]
+            checkpoints = [state for state in self._own() if state.prompt != len(state.tokens)]
             own = [s for s in checkpoints if s.tokens == tokens[: len(s.tokens)]]
             if len(own) < len(checkpoints):
                 self.remove(next(state for state in checkpoints if state not in own))

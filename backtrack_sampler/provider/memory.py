@@ -26,6 +26,7 @@ class Owner(Protocol):
     """The provider whose memory it is, as far as a memory knows it."""
 
     context_size: int | None
+    piece: int
     forward_passes: int
     evaluated_tokens: int
 
@@ -43,7 +44,9 @@ class Row:
         tokens: what it holds.
         recent: length -> raw logits after that many of them.
         prompt: the last length that a prompt has led to; its logits are remembered longest, because the
-            next stream often begins there, and to evaluate its last token alone may round in another way.
+            next stream often begins there. What follows was evaluated a token at a time.
+        whole: so many tokens at its beginning are whole pieces of a prompt (see `BaseProvider.piece`).
+        asked: the lengths that were asked for since it last grew.
         used: when it was last asked for.
     """
 
@@ -51,6 +54,8 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     recent: dict[int, Any] = field(default_factory=dict)
     prompt: int = 0
+    whole: int = 0
+    asked: set[int] = field(default_factory=set)
     used: int = 0
 
     def knows(self, tokens: list[int]) -> bool:
@@ -119,16 +124,19 @@ class Memory(ABC):
             if not complete:  # an error or Ctrl-C in the middle: nobody knows what the rows hold
                 self.reset()
         self._last = rows
+        for row, tokens in zip(rows, sequences, strict=True):
+            row.asked = {len(tokens)}
         return [row.recent[len(tokens)] for row, tokens in zip(rows, sequences, strict=True)]
 
     def recall(self, tokens: list[int]) -> Any | None:
         """Raw logits after these tokens where they are remembered, or None."""
         length = len(tokens)
+        found = None
         for row in self._rows:
-            raw = row.recent.get(length)
-            if raw is not None and row.tokens[:length] == tokens:
-                return raw
-        return None
+            if row.tokens[:length] == tokens:
+                row.asked.add(length)
+                found = row.recent.get(length, found)
+        return found
 
     def reset(self) -> None:
         """Forget everything."""
@@ -203,17 +211,20 @@ class Memory(ABC):
         later = []
         for row, tokens in waiting:
             shared = common_prefix(tokens, row.tokens)
+            usable = self._usable(row, tokens, shared)
             new = len(tokens) - shared
-            prompt = new > _WORTH_SHARING or (new > 1 and shared <= row.prompt)
-            kept = self._agree(row, tokens, shared)
+            prompt = new > _WORTH_SHARING or (new > 1 and shared <= row.prompt) or usable < min(shared, len(tokens) - 1)
+            length = len(tokens) if prompt else row.prompt
+            kept = self._agree(row, tokens, usable)
             if len(tokens) - kept > _WORTH_SHARING:
                 kept = self._borrow(row, tokens, kept)
-            if prompt:
-                row.prompt = len(tokens)
+            row.prompt = max(row.prompt, length)
+            if kept <= row.whole:
+                row.whole = self._pieces(length)
             if row.knows(tokens):
                 continue
             if len(tokens) - kept > _WORTH_SHARING:
-                if any(common_prefix(tokens, other) - kept >= _WORTH_SHARING for _, other in leaders):
+                if any(self._common(tokens, other) - kept >= _WORTH_SHARING for _, other in leaders):
                     later.append((row, tokens))
                     continue
                 leaders.append((row, tokens))
@@ -224,12 +235,32 @@ class Memory(ABC):
                 self._remember_logits(row, raw)
         return later
 
-    def _agree(self, row: Row, tokens: list[int], shared: int) -> int:
+    def _usable(self, row: Row, tokens: list[int], shared: int) -> int:
+        """Of the tokens that a row has in common with these, how many are not evaluated again.
+
+        Not all: their logits are not known. How an engine rounds depends on how many tokens it is given at
+        once, so a prompt goes on from its last whole piece, and is then cut as if nothing were held. A
+        stream goes on from wherever it is; so does a prompt that begins with much that was not cut so.
+        """
+        last = len(tokens) - 1
+        goes_on = len(tokens) > row.prompt if shared > last else shared == last and last in row.asked
+        shared = min(shared, last)
+        whole = self._pieces(min(shared, row.whole))
+        piece = self._owner.piece
+        return shared if goes_on or piece == 1 or shared - whole > piece else whole
+
+    def _pieces(self, length: int) -> int:
+        """How much of a length is whole pieces."""
+        return length - length % self._owner.piece
+
+    def _common(self, tokens: list[int], other: list[int]) -> int:
+        """How many tokens of one prompt the other need not evaluate."""
+        return len(tokens) if tokens == other else self._pieces(common_prefix(tokens, other))
+
+    def _agree(self, row: Row, tokens: list[int], usable: int) -> int:
         """Drop what the row holds beyond these tokens; returns how many of them are left."""
-        if shared == len(tokens):
-            shared -= 1  # their logits are not known: the last is evaluated again
-        if shared < len(row.tokens) or shared == 0:
-            self._forget(row, self._keep(row, shared, tokens))
+        if usable < len(row.tokens) or usable == 0:
+            self._forget(row, self._keep(row, usable, tokens))
         return len(row.tokens)
 
     def _borrow(self, row: Row, tokens: list[int], kept: int) -> int:
@@ -238,8 +269,8 @@ class Memory(ABC):
         for other in self._rows:
             if other is not row:
                 shared = common_prefix(tokens, other.tokens)
-                if shared == len(tokens) and shared not in other.recent:
-                    shared -= 1
+                if shared < len(tokens) or shared not in other.recent:
+                    shared = self._usable(other, tokens, shared)
                 if shared > most:
                     donor, most = other, shared
         if donor is None:
@@ -248,6 +279,7 @@ class Memory(ABC):
         known = donor.recent.get(shared)
         self._forget(row, 0)
         row.tokens = tokens[:shared]
+        row.prompt, row.whole = min(donor.prompt, shared), self._pieces(min(donor.whole, shared))
         if known is not None:
             self._remember_logits(row, known)
         return shared
@@ -276,6 +308,7 @@ class Memory(ABC):
         """A row holds only its first `length` tokens now: note it."""
         del row.tokens[length:]
         row.prompt = min(row.prompt, length)
+        row.whole = self._pieces(min(row.whole, length))
         for longer in [n for n in row.recent if n > length]:
             self._spare.append(row.recent.pop(longer))
 

@@ -11,6 +11,8 @@ from .memory import Memory, Owner, Row, Work
 
 __all__ = ["Backend", "OneRow", "SeparateMemories"]
 
+_SINGLY = 64  # so many tokens at the most are evaluated one at a time because they were the first time
+
 
 class Backend(ABC):
     """What evaluates a single stream. Every provider is one; it implements `_evaluate` and `_keep`."""
@@ -30,16 +32,19 @@ class Backend(ABC):
         Args:
             length: so many tokens at the beginning agree with what the memory holds now.
             tokens: what will be asked for. A saved state of a longer beginning of it may be restored
-                instead; then `_saved_logits` are asked for, and needed where it is all of it.
+                instead; then `_saved` is asked for.
 
         Returns:
             How many tokens of `tokens` the memory holds now. A memory that cannot drop a suffix
             returns less than `length`, 0 at the least: never a wrong memory.
         """
 
-    def _saved_logits(self) -> Any | None:
-        """The logits of the state that `_keep` has just restored."""
-        return None
+    def _saved(self) -> tuple[Any | None, int, int]:
+        """Of the state that `_keep` has just restored: its logits, and its row's `prompt` and `whole`.
+
+        Logits are needed where the state is of all that is asked for.
+        """
+        return None, 0, 0
 
     def _is_intact(self) -> bool:
         """Asked before every request: whether nobody else has used the same memory."""
@@ -68,6 +73,11 @@ class OneRow(Memory):
         """What the backend's memory holds."""
         return self._rows[0].tokens if self._rows else []
 
+    @property
+    def prompt(self) -> tuple[int, int]:
+        """Of its row, `prompt` and `whole`."""
+        return (self._rows[0].prompt, self._rows[0].whole) if self._rows else (0, 0)
+
     def logits(self, sequences: list[list[int]]) -> list[Any]:
         if not self._backend._is_intact():
             self.reset()
@@ -83,10 +93,16 @@ class OneRow(Memory):
         return self if backend is None else OneRow(self._owner, 1, backend)
 
     def _evaluate(self, work: list[Work]) -> Iterator[Any]:
-        for _, tokens, start in work:
-            raw = self._backend._evaluate(tokens, start)
-            self._owner.forward_passes += 1
-            self._owner.evaluated_tokens += len(tokens)
+        for row, tokens, start in work:
+            prompt = max(0, row.prompt - start)
+            again = len(tokens) - prompt  # of a stream that has gone back to a saved state
+            singly = self._owner.piece > 1 and 1 < again <= _SINGLY
+            parts = [tokens[:prompt], *([token] for token in tokens[prompt:])] if singly else [tokens]
+            for part in filter(None, parts):
+                raw = self._backend._evaluate(part, start)
+                self._owner.forward_passes += 1
+                self._owner.evaluated_tokens += len(part)
+                start += len(part)
             yield raw
 
     def _keep(self, row: Row, length: int, tokens: list[int]) -> int:
@@ -94,7 +110,8 @@ class OneRow(Memory):
         if kept > length:  # a saved state was restored
             self._forget(row, length)
             row.tokens = tokens[:kept]
-            if (raw := self._backend._saved_logits()) is not None:
+            raw, row.prompt, row.whole = self._backend._saved()
+            if raw is not None:
                 self._remember_logits(row, raw)
         return kept
 

@@ -243,6 +243,7 @@ class _Nobody:
     """Owns the memory of a trial."""
 
     context_size: int | None = None
+    piece = 1
     forward_passes = evaluated_tokens = 0
 
     def check_vocabulary(self, tokens: Sequence[int]) -> None:

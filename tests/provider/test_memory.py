@@ -73,8 +73,8 @@ class Saves(ThirdParty):
         self.held = max(fitting, key=len, default=[])[:]
         return len(self.held)
 
-    def _saved_logits(self) -> ListLogits:
-        return answer(self.held)
+    def _saved(self) -> tuple[ListLogits, int, int]:
+        return answer(self.held), 0, 0
 
 
 class NoCopies(FakeProvider):
