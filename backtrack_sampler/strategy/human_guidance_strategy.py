@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
 
 from ..checks import check_count, check_number
 from ..errors import InputError
+from ..guidance import BACK, QUIT, Menu, Screen
 from ..provider.base_provider import BaseProvider
 from ..rollback import TakeBack
 from .base_strategy import BaseStrategy, Candidates
 
-__all__ = ["BACK", "QUIT", "HumanGuidanceStrategy", "Menu", "Screen", "check_choices"]
-
-#: What `Screen.choose` returns besides an index.
-BACK = -1
-QUIT = -2
+__all__ = ["HumanGuidanceStrategy", "check_choices"]
 
 _CONTEXT = 4  # tokens before an option that its text may depend on
 _INCOMPLETE = "\ufffd"  # what a part of a character decodes to; an option may complete it
-
-
-class Menu(NamedTuple):
-    """What a person is asked.
-
-    Attributes:
-        prompt: text before the continuation.
-        text: the continuation so far.
-        options: (text, probability) of each token to choose from, "" for the end of the text; none
-            at the end of the stream.
-    """
-
-    prompt: str
-    text: str
-    options: Sequence[tuple[str, float]]
-
-
-class Screen(Protocol):
-    """Where a person is asked: see `terminal.guidance_screen.CursesScreen`."""
-
-    def choose(self, menu: Menu) -> int: ...
-
-    def close(self) -> None: ...
 
 
 def _terminal() -> Screen:
