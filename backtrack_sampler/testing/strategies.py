@@ -33,7 +33,6 @@ from .names import check_names, hooks_of
 __all__ = ["check_strategy"]
 
 _AFTER_DRAW = ("on_next_token", "backtrack", "at_end", "pending")
-_COUNTS = ("backtrack", "at_end", "pending")
 
 
 def check_strategy(
@@ -288,8 +287,11 @@ class _Watched(BaseStrategy):
         if not difference:
             return True
         tokens = next((argument for argument in args if type(argument) is list), [])
-        if twin is self._replayed and hook in _COUNTS and _count(other) > len(tokens) - self._let_go:
-            return hook == "pending"  # what a new one would still hold may be streamed already
+        if twin is self._replayed:  # what is pending for a new one may be streamed already, and out of reach
+            if hook == "pending" and _count(result) < _count(other):
+                return True
+            if hook in ("backtrack", "at_end") and _count(other) > len(tokens) - self._let_go:
+                return False
         raise ContractBroken(f"after {tokens} {self}.{hook} answers {difference} {twin.where}: {twin.advice}")
 
     def _asked(self, asked: Any, tokens: list[int], chance: float) -> Any:
