@@ -24,6 +24,7 @@ from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, OperatorStrate
 from backtrack_sampler.operators import NGramOverlap
 from backtrack_sampler.provider.base_provider import BaseProvider
 from backtrack_sampler.provider.memory import Memory, Row, Work
+from phrases import banned_phrases
 
 WORDS = "the of and to in a is that for it as was with be by on not he his but at are this have from or had".split()  # noqa: SIM905
 
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("--libraries", nargs="*", default=["numpy", "torch"])
     parser.add_argument("--phrases", type=Path, help="a JSON list")
     options = parser.parse_args()
-    phrases = json.loads(options.phrases.read_text()) if options.phrases else [f"phrase {n} of" for n in range(8000)]
+    phrases = json.loads(options.phrases.read_text()) if options.phrases else banned_phrases()
     print(
         f"| library | what | top-k | µs a token | of it copying | ({options.rows} rows, vocabulary {options.vocabulary:,})"
     )
