@@ -280,9 +280,8 @@ class Session:
 
     def _finish(self, reason: str) -> None:
         if reason == "stop" and self._stop is not None and self._stop_match is not None:
-            match = self._stop_match
-            self.last_text = self._stop.text_before(match.token, match.start)
-            self._truncate(match.token, "session", "stop string")
+            token, self.last_text = self._stop.cut(self._stop_match)
+            self._truncate(token, "session", "stop string")
         self.stats.finish_reason = reason
         if reason not in ("end", "length"):
             # The strategies have not been asked about an end just here, and it cannot be put off.
