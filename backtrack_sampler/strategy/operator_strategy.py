@@ -62,7 +62,8 @@ class OperatorStrategy(BaseStrategy):
         self.reset()
 
     def __str__(self) -> str:
-        return repr(self.operator).partition("(")[0]
+        operator = self.operator
+        return repr(operator) if isinstance(operator, FunctionOperator) else type(operator).__name__
 
     def reset(self) -> None:
         self.operator.reset()
