@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from phrases import banned_phrases
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, OperatorStrategy
 from backtrack_sampler.operators import NGramOverlap
 from backtrack_sampler.provider.base_provider import BaseProvider
 from backtrack_sampler.provider.memory import Memory, Row, Work
-from phrases import banned_phrases
 
 WORDS = "the of and to in a is that for it as was with be by on not he his but at are this have from or had".split()  # noqa: SIM905
 
