@@ -159,7 +159,7 @@ class Memory(ABC):
         found: dict[int, Row] = {}
         # Nearly always the same streams are asked for in the same order, each a token further or back.
         for index, (row, length) in enumerate(zip(self._last, shared, strict=False)):
-            if length >= len(sequences[index]) - 1:
+            if self._spares(row, sequences[index], length) >= len(sequences[index]) - 1:
                 found[index] = row
                 row.used = self.requests
         if len(found) < len(sequences):
@@ -168,7 +168,7 @@ class Memory(ABC):
 
     def _assign_rest(self, sequences: list[list[int]], found: dict[int, Row]) -> None:
         shared = [
-            (common_prefix(tokens, row.tokens), index, row)
+            (self._spares(row, tokens, common_prefix(tokens, row.tokens)), index, row)
             for index, tokens in enumerate(sequences)
             if index not in found
             for row in self._rows
@@ -214,7 +214,7 @@ class Memory(ABC):
             usable = self._usable(row, tokens, shared)
             new = len(tokens) - shared
             prompt = new > _WORTH_SHARING or (new > 1 and shared <= row.prompt) or usable < min(shared, len(tokens) - 1)
-            length = len(tokens) if prompt else row.prompt
+            length = len(tokens) if prompt else min(row.prompt, shared)
             kept = self._agree(row, tokens, usable)
             if len(tokens) - kept > _WORTH_SHARING:
                 kept = self._borrow(row, tokens, kept)
@@ -224,7 +224,7 @@ class Memory(ABC):
             if row.knows(tokens):
                 continue
             if len(tokens) - kept > _WORTH_SHARING:
-                if any(self._common(tokens, other) - kept >= _WORTH_SHARING for _, other in leaders):
+                if any(common_prefix(tokens, other) - kept >= _WORTH_SHARING for _, other in leaders):
                     later.append((row, tokens))
                     continue
                 leaders.append((row, tokens))
@@ -243,19 +243,20 @@ class Memory(ABC):
         stream goes on from wherever it is; so does a prompt that begins with much that was not cut so.
         """
         last = len(tokens) - 1
-        goes_on = len(tokens) > row.prompt if shared > last else shared == last and last in row.asked
+        goes_on = last >= row.prompt and (shared > last or (shared == last and last in row.asked))
         shared = min(shared, last)
         whole = self._pieces(min(shared, row.whole))
         piece = self._owner.piece
         return shared if goes_on or piece == 1 or shared - whole > piece else whole
 
+    def _spares(self, row: Row, tokens: list[int], shared: int) -> int:
+        """The same, but all of them where their logits are remembered."""
+        known = shared == len(tokens) and shared in row.recent
+        return shared if known else self._usable(row, tokens, shared)
+
     def _pieces(self, length: int) -> int:
         """How much of a length is whole pieces."""
         return length - length % self._owner.piece
-
-    def _common(self, tokens: list[int], other: list[int]) -> int:
-        """How many tokens of one prompt the other need not evaluate."""
-        return len(tokens) if tokens == other else self._pieces(common_prefix(tokens, other))
 
     def _agree(self, row: Row, tokens: list[int], usable: int) -> int:
         """Drop what the row holds beyond these tokens; returns how many of them are left."""
@@ -268,9 +269,7 @@ class Memory(ABC):
         donor, most = None, kept + _WORTH_SHARING - 1
         for other in self._rows:
             if other is not row:
-                shared = common_prefix(tokens, other.tokens)
-                if shared < len(tokens) or shared not in other.recent:
-                    shared = self._usable(other, tokens, shared)
+                shared = self._spares(other, tokens, common_prefix(tokens, other.tokens))
                 if shared > most:
                     donor, most = other, shared
         if donor is None:

@@ -96,7 +96,7 @@ class OneRow(Memory):
         for row, tokens, start in work:
             prompt = max(0, row.prompt - start)
             again = len(tokens) - prompt  # of a stream that has gone back to a saved state
-            singly = self._owner.piece > 1 and 1 < again <= _SINGLY
+            singly = self._owner.piece > 1 and again <= _SINGLY
             parts = [tokens[:prompt], *([token] for token in tokens[prompt:])] if singly else [tokens]
             for part in filter(None, parts):
                 raw = self._backend._evaluate(part, start)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from backtrack_sampler import InputError
 from backtrack_sampler.provider import memory as memories
 from backtrack_sampler.provider.base_provider import BaseProvider
-from backtrack_sampler.provider.memory import Memory, common_prefix
+from backtrack_sampler.provider.memory import Memory, Row, Work, common_prefix
 from backtrack_sampler.testing import FakeProvider, ListLogits
 
 SIZE = 7  # of the fake vocabulary
@@ -75,6 +75,68 @@ class Saves(ThirdParty):
 
     def _saved(self) -> tuple[ListLogits, int, int]:
         return answer(self.held), 0, 0
+
+
+PIECE = 8
+
+
+def rounded(ways: list[tuple[int, int, int]]) -> ListLogits:
+    """What an engine answers that rounds differently for several tokens at once: by how each token was evaluated."""
+    rng = random.Random(str(ways))
+    return ListLogits(rng.random() for _ in range(SIZE))
+
+
+def ways_of(tokens: list[int], start: int) -> list[tuple[int, int, int]]:
+    """Each token, how many are evaluated together with it, and which of them it is."""
+    ways = []
+    for at, token in enumerate(tokens, start):
+        first = at - at % PIECE
+        low, high = max(first, start), min(first + PIECE, start + len(tokens))
+        ways.append((token, high - low, at - low))
+    return ways
+
+
+class Rounds(ThirdParty):
+    """An engine whose answers depend on how each token was evaluated; in a batch, too."""
+
+    piece = PIECE
+
+    def __init__(self, remember: int = 64, droppable: bool = True) -> None:
+        self.ways: list[tuple[int, int, int]] = []
+        super().__init__(remember, droppable)
+
+    def _evaluate(self, tokens: list[int], start: int) -> ListLogits:
+        self.ways[start:] = ways_of(tokens, start)
+        return rounded(self.ways)
+
+    def _keep(self, length: int, tokens: list[int]) -> int:
+        del self.ways[length if self.droppable else 0 :]
+        return len(self.ways)
+
+    def _new_batch(self) -> Memory:
+        return RoundingRows(self, self._remember)
+
+
+class RoundingRows(Memory):
+    """Rows of the same engine."""
+
+    def __init__(self, owner: Rounds, remember: int) -> None:
+        super().__init__(owner, remember)
+        self.ways: dict[int, list[tuple[int, int, int]]] = {}
+        self.asked: list[int] = []
+
+    def _evaluate(self, work: list[Work]) -> list[ListLogits]:
+        for row, tokens, start in work:
+            self.ways.setdefault(row.place, [])[start:] = ways_of(tokens, start)
+            self.asked.append(len(tokens))
+        return [rounded(self.ways[row.place]) for row, _, _ in work]
+
+    def _keep(self, row: Row, length: int, tokens: list[int]) -> int:
+        return length
+
+    def _share(self, source: Row, target: Row, length: int) -> int:
+        self.ways[target.place] = self.ways[source.place][:length]
+        return length
 
 
 class NoCopies(FakeProvider):
@@ -555,6 +617,128 @@ def test_a_longer_state_is_restored() -> None:
     assert provider.logits([*prompt, 3]) == answer([*prompt, 3])
     assert provider.logits(prompt) == answer(prompt)
     assert provider.evaluated_tokens == before + 1
+
+
+class Story:
+    """A stream that now and then goes back, far or not, as its seed says."""
+
+    def __init__(self, prompt: list[int], seed: int) -> None:
+        self.prompt, self.tokens, self.answers = prompt, list(prompt), list[ListLogits]()
+        self.rng = random.Random(seed)
+
+    def step(self, logits: ListLogits) -> bool:
+        """Take an answer; returns whether it has gone back."""
+        self.answers.append(logits.copy())
+        if self.rng.random() < 0.2:
+            self.tokens = self.tokens[: max(len(self.prompt), len(self.tokens) - self.rng.choice([1, 2, 9]))]
+            return True
+        self.tokens = [*self.tokens, 3 + (logits.index(max(logits)) + self.rng.randrange(2)) % 3]
+        return False
+
+
+def told(provider: BaseProvider, prompt: list[int], seed: int, steps: int) -> list[ListLogits]:
+    """The answers that a stream gets."""
+    story = Story(prompt, seed)
+    for _ in range(steps):
+        story.step(provider.logits(story.tokens))
+    return story.answers
+
+
+PROMPTS = st.tuples(st.integers(1, 40), st.integers(0, 40), st.integers(0, 3), st.sampled_from([0, 1, 3, 8]))
+
+
+@pytest.mark.parametrize("droppable", [True, False])
+@settings(max_examples=300)
+@given(streams=st.lists(PROMPTS, max_size=6), remember=st.sampled_from([1, 3, 64]))
+def test_equal_streams_are_rounded_equally(
+    droppable: bool, streams: list[tuple[int, int, int, int]], remember: int
+) -> None:
+    """Cold, again, or after others that begin alike, also as another went on: bit by bit the same answers.
+
+    But for a prompt that the stream before it has led to, or a token less.
+    """
+    provider = Rounds(remember, droppable)
+    asked: list[int] = []
+    for length, shared, seed, steps in streams:
+        prompt = (words(1, 40)[:shared] + words(seed, 40))[:length]
+        for tokens in (prompt, [*provider._evaluated[: length + 1], SIZE - 1, seed], prompt):
+            row = provider._one._rows[0] if provider._one._rows else None
+            led_to = row is not None and row.prompt < len(tokens) and tokens == row.tokens[: len(tokens)]
+            if not led_to and tokens[:-1] != asked:
+                assert told(provider, tokens, seed, steps) == told(Rounds(), tokens, seed, steps)
+                asked = provider._evaluated[: max(provider._one._rows[0].asked)] if steps else asked
+
+
+@settings(max_examples=200)
+@given(
+    batches=st.lists(st.lists(PROMPTS, min_size=1, max_size=4), max_size=3),
+    remember=st.sampled_from([1, 3, 64]),
+)
+def test_streams_in_a_batch_are_rounded_as_alone(batches: list[list[tuple[int, int, int, int]]], remember: int) -> None:
+    """Prompts that begin alike, streams that go back and that end early, one batch after the other."""
+    provider = Rounds(remember)
+    for batch in batches:
+        prompts = [(words(1, 40)[:shared] + words(seed, 40))[:length] for length, shared, seed, _ in batch]
+        stories = [Story([t % 3 for t in prompt], each[2]) for prompt, each in zip(prompts, batch, strict=True)]
+        steps = [each[3] for each in batch]
+        while any(steps):
+            active = [index for index, left in enumerate(steps) if left]
+            for index, logits in zip(active, provider.logits_batch([stories[i].tokens for i in active]), strict=True):
+                story = stories[index]
+                while logits is not None and steps[index]:
+                    steps[index] -= 1
+                    logits = provider.recall(story.tokens) if story.step(logits) else None
+        for story, (_, _, seed, count) in zip(stories, batch, strict=True):
+            assert story.answers == told(Rounds(), story.prompt, seed, count)
+
+
+def test_what_prompts_in_pieces_cost() -> None:
+    """A prompt goes on from its last whole piece, a stream from where it is, and a long answer is not evaluated again."""
+    provider = Rounds(remember=1)
+    prompt = words(1, 20)
+
+    def cost(tokens: list[int]) -> int:
+        before = provider.evaluated_tokens
+        provider.logits(tokens)
+        return provider.evaluated_tokens - before
+
+    assert [cost(tokens) for tokens in (prompt, [*prompt, 1], [*prompt, 1, 2])] == [20, 1, 1]
+    assert cost([*prompt, 1]) == 1  # a stream that goes back
+    assert cost([*prompt, 3, 4]) == 22 - 16
+    assert cost(prompt[:17]) == 1
+    assert cost(prompt[:16]) == 8
+    provider.logits(prompt)
+    answer = words(2, 20)
+    assert sum(cost(prompt + answer[: n + 1]) for n in range(20)) == 20
+    turn = [4, 5, 6] * 7
+    assert cost([*prompt, *answer, *turn]) == len(turn)  # the next turn of a chat
+    assert cost([*prompt, *answer[:4], 3, 3]) == 26 - 16  # a prompt that happens to begin with some of the answer
+    provider.logits(words(3, 40))
+    assert [cost(words(2, n)) for n in range(1, 9)] == [1] * 8
+    assert cost([*words(2, 8), 6, 6]) == 10
+
+
+def test_what_prompts_in_pieces_cost_in_a_batch() -> None:
+    """Whole pieces are evaluated once for all; streams that go on or back evaluate a token, wherever they begin alike."""
+    provider = Rounds()
+
+    def cost(sequences: list[list[int]]) -> list[int]:
+        before = len(provider._batch.asked) if provider._batch else 0
+        provider.logits_batch(sequences)
+        return provider._batch.asked[before:]
+
+    prompt = words(1, 20)
+    assert cost([prompt] * 3) == [20]
+    streams = [[*prompt, n] for n in range(3)]
+    assert cost(streams) == [1, 1, 1]
+    assert cost([[*tokens, 5] for tokens in streams]) == [1, 1, 1]
+    assert provider.recall(streams[0]) is not None
+    assert provider.recall(prompt) is not None
+    assert cost([[*streams[0], 6], [*prompt, 6], [*streams[2], 5, 4]]) == [1, 1, 1]
+    assert sorted(cost([prompt[:17] + [n] * 3 for n in range(3)])) == [4, 4, 4]
+    assert sorted(cost([words(2, 12) + [n] * 8 for n in range(3)])) == [20, 20, 20]
+    provider.reset()
+    assert sorted(cost([prompt[:17] + [n] * 3 for n in range(3)])) == [4, 4, 20]
 
 
 def test_a_provider_goes_with_its_last_user() -> None:
