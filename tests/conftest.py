@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    import torch
+
+    from backtrack_sampler.provider.transformers_provider import TransformersProvider
 
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]  # what tests share, and `benchmarks.phrases`
@@ -46,3 +53,21 @@ def smollm_transformers(smollm_file: Path) -> object:
     from backtrack_sampler.provider.transformers_provider import TransformersProvider
 
     return TransformersProvider.from_pretrained(smollm_file, dtype=torch.float32)
+
+
+@pytest.fixture(scope="session")
+def smollm_of(smollm_transformers) -> Callable[[torch.dtype], TransformersProvider]:
+    """The same in a dtype, as from a folder in the Hugging Face layout: no trace of the file it came from."""
+    import transformers
+
+    from backtrack_sampler.provider.transformers_provider import TransformersProvider
+
+    source = smollm_transformers._model
+    config = {name: value for name, value in source.config.to_dict().items() if name != "quantization_config"}
+
+    def of(dtype: torch.dtype) -> TransformersProvider:
+        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**config))
+        model.load_state_dict(source.state_dict())
+        return TransformersProvider(model.to(dtype), smollm_transformers._tokenizer)
+
+    return of

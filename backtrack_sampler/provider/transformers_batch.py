@@ -9,7 +9,6 @@ windows slide.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,11 +17,10 @@ from transformers.cache_utils import Cache, DummyLayer, DynamicCache, DynamicLay
 from .memory import Memory, Owner, Row, Work
 from .transformers_model import CausalModel
 
-__all__ = ["TransformersBatch", "batches_exactly"]
+__all__ = ["TransformersBatch", "windows"]
 
 _FORWARD_TOKENS = 4096  # prompts are evaluated together up to so many tokens, padding included
 _FEW = 3  # so many new tokens share the pass of the rows that have one
-_TRIAL_COLUMNS = 512  # more than the window that GPT-Neo counts for itself
 _COLUMNS = 128  # the cache grows by at least so many
 
 
@@ -104,7 +102,7 @@ class TransformersBatch(Memory):
     Args:
         owner: see `Memory`.
         remember: see `Memory`.
-        causal: the model; see `batches_exactly`.
+        causal: the model; see `transformers_trial.batches_exactly`.
     """
 
     def __init__(self, owner: Owner, remember: int, causal: CausalModel) -> None:
@@ -113,8 +111,8 @@ class TransformersBatch(Memory):
         self._options = causal.options
         self._where = _Where()
         self._where.capacity = (0, 0)
-        self._least_visible = 0
-        self._windows = _windows(causal.config) or {}
+        self.least_visible = 0
+        self._windows = windows(causal.config) or {}
         layers = DynamicCache(config=causal.config).layers
         self._layers = [layer if type(layer) is DummyLayer else _RowsLayer(self._where) for layer in layers]
         self._own = [layer for layer in self._layers if isinstance(layer, _RowsLayer)]
@@ -129,7 +127,7 @@ class TransformersBatch(Memory):
 
     def _make_room(self, rows: int, length: int) -> None:
         columns = self._where.capacity[1]
-        length = max(length, self._least_visible)
+        length = max(length, self.least_visible)
         if length > columns:
             columns = max(length + _COLUMNS, min(2 * columns, length + 1024))
         self._where.capacity = (rows, columns)
@@ -162,7 +160,7 @@ class TransformersBatch(Memory):
     def _forward(self, group: list[Work]) -> torch.Tensor:
         """Evaluate tokens of several rows, padded on the left; returns logits, shape (rows, vocab)."""
         width = max(len(each.tokens) for each in group)
-        visible = max(self._least_visible, *(each.start + len(each.tokens) for each in group))
+        visible = max(self.least_visible, *(each.start + len(each.tokens) for each in group))
         where = self._where
         trash = where.capacity[1]
         places = [each.row.place for each in group]
@@ -222,7 +220,7 @@ def _groups(work: list[Work]) -> list[list[Work]]:
     return [sorted(group, key=lambda each: each.row.place) for group in groups]
 
 
-def _windows(config: Any) -> dict[str, int | None] | None:
+def windows(config: Any) -> dict[str, int | None] | None:
     """The kinds of layers and their windows (None: all); None where one is not known to be batched exactly."""
     layers = DynamicCache(config=config).layers
     names = getattr(config, "layer_types", None) or [
@@ -237,51 +235,3 @@ def _windows(config: Any) -> dict[str, int | None] | None:
         elif type(layer) is not DummyLayer:  # those use what another layer has stored
             return None
     return kinds or None
-
-
-class _Nobody:
-    """Owns the memory of a trial."""
-
-    context_size: int | None = None
-    piece = 1
-    forward_passes = evaluated_tokens = 0
-
-    def check_vocabulary(self, tokens: Sequence[int]) -> None:
-        pass
-
-    def _overwrite(self, array: torch.Tensor, raw: torch.Tensor) -> None:
-        array.copy_(raw)
-
-
-def batches_exactly(causal: CausalModel, context_size: int | None) -> bool:
-    """Whether the model gives each row of a batch the logits that it gives the same text alone.
-
-    Its memory must consist of layers that are understood, its positions must not depend on how long
-    another text is, and it must go by the positions and masks that it is given. (Not all do: ALiBi and
-    GPT-Neo count for themselves.) That is tried, on a few tokens in rows of different lengths, beside many
-    masked columns, against evaluations of each text without any cache.
-    """
-    needed = {"attention_mask", "position_ids", "past_key_values"}
-    if not needed <= causal.accepted or _windows(causal.config) is None:
-        return False
-    if any(rope.get(name) in ("dynamic", "longrope") for rope in causal.ropes for name in ("rope_type", "type")):
-        # The longest text decides for all.
-        return False
-    model, size = causal.model, causal.size
-    texts = [[(7 * i + 3 * row) % size for i in range(length)] for row, length in enumerate((9, 5, 7))]
-    owner = _Nobody()
-    batch = TransformersBatch(owner, 1, causal)
-    batch._least_visible = min(context_size or _TRIAL_COLUMNS, _TRIAL_COLUMNS)
-    try:
-        batch.logits([text[:-2] for text in texts])
-        batch.logits([text[:-1] + [0] for text in texts])  # goes back over the last of these
-        found = torch.stack(batch.logits(texts)).double()
-        with torch.inference_mode():
-            ids = [torch.tensor([text], device=batch.device) for text in texts]
-            alone = torch.stack([model(input_ids=each, use_cache=False).logits[0, -1].double() for each in ids])
-    except torch.OutOfMemoryError:
-        raise  # that says nothing of the model
-    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError):
-        return False  # it cannot take what it was given
-    tolerance = 1e-4 if model.dtype in (torch.float32, torch.float64) else 0.05
-    return bool((found - alone).abs().max() <= tolerance * (alone - alone.mean()).abs().max())

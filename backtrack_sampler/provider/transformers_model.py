@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ class CausalModel:
         config: of its text part.
         size: of its vocabulary.
         accepted: names of what `forward` takes.
-        cache_name: under which it takes its memory; None where it has none.
+        cache_name: under which it takes its memory; None where it has none, or none that is right.
+        positions: whether it is told the positions of what it is given.
         options: what it is given in any case.
         ropes: all that its config says of how positions are scaled.
     """
@@ -34,8 +36,24 @@ class CausalModel:
         # Recurrent families name their memory otherwise.
         names = ("past_key_values", "cache_params")
         self.cache_name = next((name for name in names if name in accepted), None)
-        self.options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self.positions = "position_ids" in accepted
+        self.options: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self._alone = self.options | ({"use_cache": False} if self.cache_name or "use_cache" in accepted else {})
         self.ropes = _rope_settings(self.config.to_dict())
+
+    def plain(self, tokens: list[int]) -> torch.Tensor:
+        """Logits after a text, shape (vocab,), by nothing but the model itself: what every memory must agree with."""
+        import torch
+
+        with torch.inference_mode():
+            output = self.model(input_ids=torch.tensor([tokens], device=self.device), **self._alone)
+            return output.logits[0, -1].float()
+
+    def variant(self, positions: bool) -> CausalModel:
+        """The same model, told positions or not."""
+        other = copy.copy(self)
+        other.positions = positions
+        return other
 
     @property
     def device(self) -> torch.device:

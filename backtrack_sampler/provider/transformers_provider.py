@@ -71,7 +71,8 @@ class TransformersProvider(BaseProvider):
         self._tokenizer = tokenizer
         self._causal = CausalModel(model)
         self._stream = Stream(self._causal, weakref.proxy(self))
-        self._batches: bool | None = None  # found out when it is first needed
+        self._settled = False  # what memory it takes is found out when it is first needed
+        self._batches: bool | None = None  # and whether it can be batched
         limit = getattr(self._causal.config, "max_position_embeddings", None)
         self.context_size = limit if isinstance(limit, int) and limit > 0 else None
         self.vocabulary_size = self._causal.size
@@ -157,7 +158,21 @@ class TransformersProvider(BaseProvider):
     # -- memory ----------------------------------------------------------------------------
 
     def _evaluate(self, tokens: list[int], start: int) -> torch.Tensor:
+        self._settle()
         return self._stream._evaluate(tokens, start)
+
+    def _settle(self) -> None:
+        if self._settled:
+            return
+        from .transformers_trial import settle
+
+        if found := settle(self._causal):
+            name = type(self._model).__name__
+            warnings.warn(
+                f"{name} is evaluated without a memory, which is right and slow: with one, {found}",
+                stacklevel=2,
+            )
+        self._settled = True
 
     def _keep(self, length: int, tokens: list[int]) -> int:
         return self._stream._keep(length, tokens)
@@ -166,11 +181,13 @@ class TransformersProvider(BaseProvider):
         return self._stream._fork()
 
     def _new_batch(self) -> Memory:
-        from .transformers_batch import TransformersBatch, batches_exactly
+        from .transformers_batch import TransformersBatch
+        from .transformers_trial import batches_exactly
 
+        self._settle()
         if self._batches is None:
-            self._batches = batches_exactly(self._causal, self.context_size)
-            if not self._batches:
+            self._batches = batches_exactly(self._causal)
+            if not self._batches and self._causal.cache_name is not None:
                 warnings.warn(
                     f"{type(self._model).__name__} cannot be batched exactly (recurrent layers, or positions of "
                     "its own): the streams of a batch are evaluated one after the other",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from .memory import Owner
@@ -35,7 +33,7 @@ class Stream(Backend):
     def _evaluate(self, tokens: list[int], start: int) -> torch.Tensor:
         self._held[start:] = tokens
         if self._causal.cache_name is None:  # no memory at all: the whole text every time
-            return self._forward(self._held, 0)
+            return self._causal.plain(self._held)
         if any(0 < start <= turn < start + len(tokens) for turn in self._turns):
             return self._from_the_start(start)
         if start and len(tokens) > 1 and self.memory is not None and self.memory.is_recurrent:
@@ -58,15 +56,15 @@ class Stream(Backend):
 
     def _forward(self, tokens: list[int], start: int) -> torch.Tensor:
         causal = self._causal
-        arguments: dict[str, Any] = dict(causal.options)
-        if causal.cache_name is not None:
-            if self.memory is None:
-                self.memory = RollbackCache(causal.config)
-            arguments |= {causal.cache_name: self.memory.cache, "use_cache": True}
+        assert causal.cache_name is not None
+        if self.memory is None:
+            self.memory = RollbackCache(causal.config)
+        arguments = causal.options | {causal.cache_name: self.memory.cache, "use_cache": True}
+        if causal.positions:  # some count wrongly by themselves (Bamba, MiniMax)
+            arguments["position_ids"] = torch.arange(start, start + len(tokens), device=causal.device)[None]
         with torch.inference_mode():
             output = causal.model(input_ids=torch.tensor([tokens], device=causal.device), **arguments)
-            if self.memory is not None:
-                self.memory.advanced(start + len(tokens))
+            self.memory.advanced(start + len(tokens))
             return output.logits[0, -1].float()
 
     def _keep(self, length: int, tokens: list[int]) -> int:

@@ -8,6 +8,7 @@ import gc
 import random
 import warnings
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -479,3 +480,42 @@ def test_a_real_model(smollm_transformers: TransformersProvider) -> None:
         if step == 8:
             del streams[0]
     assert provider.batched
+
+
+def own_cache(model: Any, tokens: list[int], prompt: int) -> torch.Tensor:
+    """What transformers' own loop says: the prompt at once, then token by token in its cache."""
+    cache = transformers.DynamicCache(config=model.config)
+    with torch.inference_mode():
+        for new in (tokens[:prompt], *([token] for token in tokens[prompt:])):
+            output = model(torch.tensor([new]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return output.logits[0, -1].float()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_real_model_is_batched_in_every_dtype(
+    dtype: torch.dtype, smollm_of: Callable[[torch.dtype], TransformersProvider]
+) -> None:
+    """SmolLM2 in the formats that people load: batched, and as close to each text alone as transformers' own cache is."""
+    provider = smollm_of(dtype)
+    prompts = [
+        provider.encode(f"Once upon a time there was {who}") for who in ("a dragon", "the last of the kings", "Bo")
+    ]
+    streams = prompts
+    ours, own = [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for step in range(9):
+            found = provider.logits_batch(streams)
+            for prompt, tokens, row in zip(prompts, streams, found, strict=True):
+                fresh = alone(provider._model, tokens)
+                ours.append(float((row - fresh).abs().max()))
+                own.append(float((own_cache(provider._model, tokens, len(prompt)) - fresh).abs().max()))
+            streams = [tokens + [int(row.argmax())] for tokens, row in zip(streams, found, strict=True)]
+            if step == 5:
+                streams[1] = streams[1][:-4] + [1000]
+    assert provider.batched
+    assert max(ours) <= max(1e-3, 1.2 * max(own))
+    # Rounding is small beside what a wrong memory would do.
+    changed = [prompts[0][0] + 1, *streams[0][1:]]
+    assert max(ours) < 0.5 * float((alone(provider._model, streams[0]) - alone(provider._model, changed)).abs().max())
