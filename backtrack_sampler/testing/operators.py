@@ -42,9 +42,10 @@ def check_operator(make: Callable[[], BaseOperator], walks: int = 200) -> None:
         for step in left:
             replayed(step)
         text = [step.token for step in left]
+        advice = f"{name}.backtrack(n) must forget the last n steps and nothing more, {name}.reset all of them"
         assert walked.lookback == replayed.lookback, (
             f"{name}.lookback is {walked.lookback} after rollbacks to {text}, and {replayed.lookback} after {text} "
-            f"alone: {name}.backtrack(n) must forget the last n steps, and nothing more"
+            f"alone: {advice}"
         )
         again: list[Step] = left[:]
         for _ in range(12):
@@ -52,7 +53,7 @@ def check_operator(make: Callable[[], BaseOperator], walks: int = 200) -> None:
             first, second = _judged(walked, left, step), _judged(replayed, again, step)
             assert first == second, (
                 f"after rollbacks to {text} {name} takes back {first}, and {second} if it has seen nothing else: "
-                f"{name}.backtrack(n) must forget the last n steps, and nothing more"
+                f"{advice}"
             )
 
 
@@ -63,7 +64,7 @@ def _judged(operator: BaseOperator, steps: list[Step], step: Step) -> int:
     most = len(steps) + 1 if lookback is None else min(len(steps), lookback) + 1
     steps.append(step)
     asked = operator(step)
-    assert isinstance(asked, int), f"{name} returned {asked!r}: return how many tokens to take back, 0 for none"
+    assert hasattr(asked, "__index__"), f"{name} returned {asked!r}: return how many tokens to take back, 0 for none"
     assert 0 <= asked <= len(steps), f"{name} asked for {asked} of {len(steps)} tokens"
     assert asked <= most, f"{name} asked for {asked} tokens, though its lookback said {lookback}: at most {most}"
     return asked

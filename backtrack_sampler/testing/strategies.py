@@ -14,7 +14,8 @@ import math
 import operator
 import random
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import partial, partialmethod
 from typing import Any
 
 from ..arrays import copy_of
@@ -127,45 +128,43 @@ class ContractBroken(AssertionError):
     """What is found inside a hook, where the session takes every error for the strategy's own."""
 
 
+@dataclass
 class _Twin:
     """Another strategy of the same kind, that is given the same calls.
 
-    Args:
+    Attributes:
         strategy: a new one.
         where: ends the sentence "it answers this, and that ...".
         advice: what its author should do where they differ.
-        library: hand it logits and candidates as "numpy" or "torch" would have them; "" as they are.
+        library: logits and candidates are given as "numpy" or "torch" would give them; "" as they are.
+        size: of the vocabulary.
     """
 
-    def __init__(self, strategy: BaseStrategy, where: str, advice: str, library: str = "") -> None:
-        self.strategy = strategy
-        self.where = where
-        self.advice = advice
-        self.tolerance = 1e-4 if library else 0.0
-        self._library = library
-        self._size = 0
+    strategy: BaseStrategy
+    where: str
+    advice: str
+    library: str = ""
+    size: int = 0
 
     def call(self, hook: str, args: Sequence[Any]) -> Any:
-        return getattr(self.strategy, hook)(*[self._converted(argument) for argument in args])
+        return getattr(self.strategy, hook)(*map(self._given, args))
 
-    def _converted(self, argument: Any) -> Any:
+    def _given(self, argument: Any) -> Any:
         logits = hasattr(argument, "shape")
-        if self._library == "torch" and logits:
+        if self.library == "torch" and logits:
             import torch
 
             return torch.tensor(argument.tolist())
-        if self._library == "numpy" and logits:
-            import numpy as np
+        if self.library != "numpy" or not (logits or isinstance(argument, MutableMapping)):
+            return _copied(argument)
+        import numpy as np
 
-            self._size = len(argument)
+        if logits:
+            self.size = len(argument)
             return np.array(argument.tolist(), np.float32)
-        if self._library == "numpy" and isinstance(argument, MutableMapping):
-            import numpy as np
-
-            weights = np.zeros(self._size, np.float32)
-            weights[list(argument)] = list(argument.values())
-            return ArrayCandidates(weights)
-        return _copied(argument)
+        weights = np.zeros(self.size, np.float32)
+        weights[list(argument)] = list(argument.values())
+        return ArrayCandidates(weights)
 
 
 class _Watched(BaseStrategy):
@@ -241,8 +240,7 @@ class _Watched(BaseStrategy):
         length = self._length = len(tokens)
         self._own = {landing for landing in self._own if landing <= length}
         self._let_go = min(self._let_go, length)
-        while self._calls and _is_gone(*self._calls[-1][:2], length):
-            self._calls.pop()
+        self._calls = [call for call in self._calls if call[0] + (call[1] not in _AFTER_DRAW) <= length]
         self._logits = {key: logit for key, logit in self._logits.items() if key[0] < length}
         self._pass_on("on_rollback", tokens)
         if self._compared and not self._own:
@@ -283,7 +281,7 @@ class _Watched(BaseStrategy):
         except Exception as error:
             raised = f"{type(error).__name__}: {error}"
             raise ContractBroken(f"{self}.{hook} raises {raised} {twin.where}: {twin.advice}") from error
-        difference = _difference(_plain(result), _plain(other), twin.tolerance)
+        difference = _difference(_plain(result), _plain(other), 1e-4 if twin.library else 0.0)
         if not difference:
             return True
         tokens = next((argument for argument in args if type(argument) is list), [])
@@ -329,24 +327,13 @@ class _Watched(BaseStrategy):
         return twin
 
 
-def _noting(hook: str) -> Callable[..., Any]:
-    return lambda self, *args: self._noted(hook, *args)
-
-
 for _hook in hooks_of(BaseStrategy):
     if _hook not in vars(_Watched):
-        setattr(_Watched, _hook, _noting(_hook))
-
-
-def _is_gone(called_at: int, hook: str, length: int) -> bool:
-    """Whether a call belongs to a token that is no longer there when `length` tokens are left."""
-    return called_at > length or (called_at == length and hook not in _AFTER_DRAW)
+        setattr(_Watched, _hook, partialmethod(_Watched._noted, _hook))
 
 
 def _copied(argument: Any) -> Any:
-    if hasattr(argument, "shape"):
-        return copy_of(argument)
-    return copy.copy(argument) if isinstance(argument, (list, MutableMapping)) else argument
+    return copy_of(argument) if hasattr(argument, "shape") else copy.copy(argument)
 
 
 def _count(answer: Any) -> int:
