@@ -11,7 +11,7 @@ export CMAKE_ARGS ?= -DGGML_NATIVE=OFF -DGGML_AVX512=ON -DGGML_AVX512_VBMI=ON -D
   -DGGML_AVX512_BF16=ON -DGGML_AVX_VNNI=ON
 endif
 
-.PHONY: demo test browser check bench clean
+.PHONY: demo test browser check bench mutants clean
 
 demo: $(VENV)/.demo
 	@$(VENV)/bin/python examples/demo.py
@@ -34,8 +34,12 @@ bench: $(VENV)/.test
 	$(VENV)/bin/python benchmarks/overhead.py
 	$(VENV)/bin/python benchmarks/batch.py
 
+# Not part of the tests: hours of one process; it goes on where it was stopped.
+mutants: $(VENV)/.mutants
+	$(VENV)/bin/python benchmarks/mutants.py
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) mutants
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \

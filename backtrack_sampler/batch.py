@@ -15,9 +15,9 @@ from itertools import repeat
 from typing import Any
 from weakref import WeakValueDictionary
 
+from .arrays import top_of_rows
 from .errors import BacktrackError, BatchError, InputError, StrategyError
 from .provider.base_provider import BaseProvider
-from .sampling import top_of_rows
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
 from .strategy.chain_strategy import as_strategies
@@ -156,6 +156,7 @@ def _step(provider: BaseProvider, active: list[TokenStream], cost: Stats) -> lis
     started = time.perf_counter()
     forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
     sequences = [row.sequence for row in active]
+    best = None
     with suppress(BacktrackError):  # a strategy's: it will be said when its row is drawn
         reach = max(row.reach for row in active)
         best = top_of_rows(provider.peek_batch(sequences), reach) if reach else None

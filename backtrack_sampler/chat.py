@@ -18,8 +18,9 @@ from typing import Any, TypeAlias
 from .errors import BacktrackError, InputError
 from .generator import Generator
 from .matching import Detokenizer
+from .prompts import prompt_tokens
 from .provider.base_provider import BaseProvider
-from .sampler import prompt_tokens
+from .signatures import with_options_of
 from .stream import TokenStream
 
 __all__ = ["ChatPipeline", "Message", "Turn", "check_messages", "load_messages", "save_messages"]
@@ -52,6 +53,7 @@ class ChatPipeline:
         self._turns: deque[Turn] = deque(maxlen=_REMEMBERED)
         self._rendered(self.with_system([{"role": "user", "content": "?"}]))
 
+    @with_options_of(Generator.stream)
     def run_turn(
         self, question: str, history: Sequence[Mapping[str, str]] = (), **generation: Any
     ) -> tuple[str, list[Message]]:
@@ -75,6 +77,7 @@ class ChatPipeline:
             pass
         return turn.answer, turn.history
 
+    @with_options_of(Generator.stream)
     def stream_turn(self, question: str, history: Sequence[Mapping[str, str]] = (), **generation: Any) -> Turn:
         """The same, as an iterator of pieces of text."""
         messages = self.with_system(check_messages(history))

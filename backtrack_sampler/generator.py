@@ -15,7 +15,8 @@ from .errors import InputError
 from .events import Listener
 from .operators import BaseOperator, Step
 from .provider.base_provider import BaseProvider
-from .sampler import BacktrackSampler, like
+from .sampler import BacktrackSampler
+from .signatures import like
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
 from .strategy.chain_strategy import as_strategies

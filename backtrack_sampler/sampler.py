@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from .batch import Batch, StrategyMaker
-from .checks import check_count, check_seed
+from .checks import check_count
 from .errors import BacktrackError, InputError
 from .events import Listener
 from .options import SessionOptions
+from .prompts import limited, prompt_tokens, seeds_of
 from .provider.base_provider import BaseProvider
+from .signatures import like
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
 from .strategy.chain_strategy import as_strategies
 from .stream import TokenStream
 
-__all__ = ["BacktrackSampler", "like", "prompt_tokens"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def like(template: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
-    """Give a method the parameters of another, for editors, type checkers and `help`."""
-
-    def signed(method: Callable[..., R]) -> Callable[P, R]:
-        method.__wrapped__ = template  # type: ignore[attr-defined]  # where inspect.signature looks
-        return method
-
-    return signed
+__all__ = ["BacktrackSampler"]
 
 
 class BacktrackSampler:
@@ -182,7 +170,7 @@ class BacktrackSampler:
             except InputError as error:
                 raise InputError(f"prompt {number}: {error}" if len(prompts) > 1 else str(error)) from None
         maker, rows = StrategyMaker(make_strategy), []
-        for index, seed in enumerate(_seeds(seeds, n * len(ready))):
+        for index, seed in enumerate(seeds_of(seeds, n * len(ready))):
             tokens, own = ready[index // n]
             rows.append(TokenStream(self.provider, tokens, replace(own, seed=seed), maker, on_event, index))
         return Batch(self.provider, rows, max_batch)
@@ -206,61 +194,3 @@ class BacktrackSampler:
             )
         self._running, self.stats = stream, stream.stats
         return strategies
-
-
-def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_special_tokens: bool | None) -> list[int]:
-    """The tokens to go on from, checked."""
-    if isinstance(prompt, str):
-        tokens = _encoded(provider, prompt, add_special_tokens) if prompt else []
-    else:
-        try:
-            tokens = [operator.index(token) for token in prompt]  # NumPy's and torch's are as good as Python's
-        except TypeError:
-            raise InputError("the prompt must be text, or a flat list of token ids") from None
-    if not tokens:
-        raise InputError("the prompt is empty: give the model at least one word to go on from")
-    size = provider.context_size
-    if size is not None and len(tokens) >= size:
-        raise InputError(
-            f"the prompt has {len(tokens)} tokens and the model's context holds {size}: "
-            f"shorten the prompt{provider.larger_context}"
-        )
-    provider.check_vocabulary(tokens)
-    return tokens
-
-
-def _encoded(provider: BaseProvider, text: str, add_special_tokens: bool | None) -> list[int]:
-    plain = provider.encode(text, add_special_tokens=False)
-    if add_special_tokens is False:
-        return plain
-    begun = provider.encode(text, add_special_tokens=True)
-    if add_special_tokens or not plain:
-        return begun
-    # A tokenizer may also end texts; one that is to go on is not ended.
-    starts = (n for n in range(len(begun) - len(plain) + 1) if begun[n : n + len(plain)] == plain)
-    before = begun[: next(starts, 0)]
-    return plain if plain[: len(before)] == before else before + plain
-
-
-def limited(options: SessionOptions, tokens: list[int], max_length: int | None) -> SessionOptions:
-    """The same, with what a length of prompt and continuation together leaves for new tokens."""
-    if max_length is None:
-        return options
-    room = check_count("max_length", max_length) - len(tokens)
-    if room < 1:
-        raise InputError(
-            f"the prompt alone has {len(tokens)} tokens, and max_length is {max_length}: "
-            "raise it, or use max_new_tokens"
-        )
-    return replace(options, max_new_tokens=min(room, options.max_new_tokens or room))
-
-
-def _seeds(seeds: int | Iterable[int] | None, count: int) -> list[int | None]:
-    """A seed for each stream of a batch; None for a random one."""
-    if not isinstance(seeds, Iterable) or isinstance(seeds, str):
-        first = check_seed("seeds", seeds)
-        return [None if first is None else first + index for index in range(count)]
-    given = [check_seed("seeds", seed) for seed in seeds]
-    if len(given) != count:
-        raise InputError(f"there are {count} streams and {len(given)} seeds: give one for each, or a single number")
-    return given

@@ -13,13 +13,14 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from itertools import accumulate
 from typing import Any
 
+from .arrays import host
 from .candidates import DICT_LIMIT, ArrayCandidates, checked_peak, few, from_array, moved_by, top
 
-__all__ = ["candidates", "copy_of", "draw", "entropy", "host", "most_probable", "scale", "top_of_rows", "total"]
+__all__ = ["candidates", "draw", "most_probable", "total"]
 
 _NOTHING: Mapping[int, float] = {}
 
@@ -44,7 +45,7 @@ def candidates(
         temperature: to divide by, above 0.
         bias: token -> what to add after that; -inf bans it.
         best: ids and logits of the best `top_k + len(bias)` tokens or more, highest first, where
-            that is known; see `top_of_rows`.
+            that is known; see `arrays.top_of_rows`.
 
     Returns:
         A dict, or an `ArrayCandidates` where more than 4,096 remain. Empty if all are banned.
@@ -72,54 +73,6 @@ def candidates(
     if top_k:
         ids, values = ids[:top_k], values[:top_k]
     return few(ids, values, top_p, min_p)
-
-
-def top_of_rows(rows: Iterable[Any], count: int) -> list[tuple[Any, Any]] | None:
-    """The best `count` of each row, as `candidates` takes them, in one selection and one transfer.
-
-    Returns:
-        None where it brings nothing: rows that are in the processor's own memory are best read one by one.
-    """
-    rows = list(rows)
-    if not (rows and is_torch(rows[0]) and on_device(rows[0])):
-        return None
-    import torch
-
-    values, ids = torch.stack(rows).topk(min(count, len(rows[0])))
-    both = torch.cat([values.double(), ids.double()], dim=1).cpu().numpy()  # ids are exact in 53 bits
-    half = both.shape[1] // 2
-    return [(row[half:].astype("int64"), row[:half]) for row in both]
-
-
-def is_torch(array: Any) -> bool:
-    """Whether this is a torch tensor; torch is not imported to find out."""
-    return type(array).__module__.partition(".")[0] == "torch"
-
-
-def on_device(tensor: Any) -> bool:
-    """Whether a tensor is in another memory than the processor's."""
-    return bool(tensor.device.type != "cpu")
-
-
-def host(logits: Any) -> Any:
-    """A row as a NumPy array, the same memory where that can be."""
-    return logits.detach().float().cpu().numpy() if is_torch(logits) else logits
-
-
-def copy_of(logits: Any) -> Any:
-    """An independent copy, in the same library."""
-    return logits.clone() if is_torch(logits) else logits.copy()
-
-
-def scale(logits: Any, temperature: float) -> Any:
-    """Divide by the temperature, in place where the library can. 0 (greedy) leaves them alone."""
-    if temperature in (0, 1):
-        return logits
-    if isinstance(logits, list):
-        logits[:] = [value / temperature for value in logits]
-    else:
-        logits /= temperature
-    return logits
 
 
 def total(probs: Mapping[int, float]) -> float:
@@ -171,23 +124,3 @@ def most_probable(probs: Mapping[int, float]) -> int | None:
         return probs.best() if probs.total() else None
     best = max(probs, key=probs.__getitem__, default=None)
     return best if best is not None and probs[best] > 0 else None
-
-
-def entropy(logits: Any) -> float:
-    """Shannon entropy, in nats, of the softmax of logits of shape (vocab,). Banned tokens count zero."""
-    if isinstance(logits, list):
-        values: Sequence[float] = [value for value in logits if value != -math.inf]
-        if not values:
-            return 0.0
-        peak = max(values)
-        weights = [math.exp(value - peak) for value in values]
-        whole = math.fsum(weights)
-        spread = math.fsum(w * (v - peak) for w, v in zip(weights, values, strict=True))
-        return math.log(whole) - spread / whole
-    import numpy as np
-
-    x = host(logits)
-    shifted = np.maximum(x - x.max(), np.float32(-1e30))
-    spread = np.exp(shifted)
-    whole = spread.sum()
-    return float(np.log(whole) - (spread * shifted).sum() / whole)

@@ -7,19 +7,20 @@ A `Session` does no I/O and knows no model. Whoever drives it asks a model for t
 from __future__ import annotations
 
 import math
-import operator
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from .errors import BacktrackError, ExhaustedError, RollbackError, StrategyError
+from .arrays import copy_of, scale
+from .errors import BacktrackError, ExhaustedError
 from .events import Drawn, Event, Finished, Listener, Participant, Released, Rollback, Started
 from .matching import Decode, Match, TokenMatcher
 from .options import SessionOptions
 from .rollback import Bans, TakeBack, truncate_positions
-from .sampling import candidates, copy_of, draw, most_probable, scale, total
+from .sampling import candidates, draw, most_probable
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy, Candidates, Stream
+from .strategy.panel import Panel
 
 __all__ = ["Session"]
 
@@ -63,7 +64,6 @@ class Session:
         model: str = "",
         row: int = 0,
     ) -> None:
-        self.strategies = list(strategies)
         self.options = options
         self.tokens: list[int] = []
         self.sequence: list[int] = list(prompt)
@@ -80,16 +80,16 @@ class Session:
         self._bans = Bans()  # the session's own: where it had to take more back
         self._landings: dict[int, int] = {}  # length -> rollbacks that landed on this prefix
         self._filters = _relaxations(options)
-        self._hooks = {name: _overridden(name, self.strategies) for name in vars(BaseStrategy) if name[0] != "_"}
+        self._panel = Panel(strategies)
         self._logits: Any = None  # of the present step
         self._stop = None
         if options.stop:
             self._stop = TokenMatcher(decode, options.stop, exact=True, special=special_tokens, context=prompt)
         self._stop_match: Match | None = None
-        self._tell("reset")
-        self._tell("on_start", Stream(tuple(prompt), decode, options, self._logit))
+        self._panel.tell("reset")
+        self._panel.tell("on_start", Stream(tuple(prompt), decode, options, self._logit))
         if self._listeners:
-            taking = tuple(Participant(str(each), each._arguments) for each in self.strategies)
+            taking = tuple(Participant(str(each), each._arguments) for each in self._panel.strategies)
             self._emit(Started(tuple(prompt), options, taking, model, row))
 
     # -- driving it ------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class Session:
 
         Args:
             logits: shape (vocab,); not changed.
-            best: the best of them, at least `reach`, where they are known; see `sampling.top_of_rows`.
+            best: the best of them, at least `reach`, where they are known; see `arrays.top_of_rows`.
 
         Raises:
             StrategyError: a strategy raised or returned nonsense. After any error the session is over.
@@ -112,7 +112,7 @@ class Session:
                 self._dead_end(NOTHING_LEFT)
             else:
                 self._append(token, probs, share)
-                self._tell("on_next_token", self.tokens, probs)
+                self._panel.tell("on_next_token", self.tokens, probs)
                 # A token that is kept in spite of a request ("accept") may still be the last one.
                 if not self._granted("backtrack") and (reason := self._ending()) and not self._granted("at_end"):
                     self._finish(reason)
@@ -124,9 +124,10 @@ class Session:
     @property
     def reach(self) -> int:
         """How many of the best logits the next draw looks at; 0 where it wants the whole row."""
-        if self._hooks["on_logits"] or not self.options.top_k:
+        if self._panel.changes_logits or not self.options.top_k:
             return 0
-        return self.options.top_k + len(self._bias(2**62))
+        bans = self._bans.at(len(self.tokens))
+        return self.options.top_k + len(self._panel.logit_bias(self.tokens, bans, 1 << 62))
 
     def end(self, reason: str) -> list[int]:
         """End the stream here, for a reason of the caller's; return what was still pending."""
@@ -137,35 +138,26 @@ class Session:
     def close(self) -> None:
         """The stream is over or abandoned: leave the strategies clean."""
         self.finished = True
-        hooks, self._hooks = self._hooks, {}  # the second time, they may already serve another stream
+        panel, self._panel = self._panel, Panel(())  # the second time, they may already serve another stream
         self._listeners = ()
-        for strategy, reset in hooks.get("reset", ()):
-            self._call(strategy, "reset", reset)
+        panel.tell("reset")
 
     # -- drawing ---------------------------------------------------------------------------
 
     def _choose(self, logits: Any, best: tuple[Any, Any] | None) -> tuple[int | None, Candidates, float]:
         """Draw: a token, what it was drawn from, its share. Where nothing is left, relax top-p, top-k, min-p."""
+        panel, size = self._panel, len(logits)
         row, self._logits = logits, logits
         temperature = self.options.temperature or 1.0
-        if self._hooks["on_logits"]:
-            row, best = scale(copy_of(logits), temperature), None
-            for strategy, hook in self._hooks["on_logits"]:
-                row = self._call(strategy, "on_logits", hook, row, self.tokens)
-                if row is None or len(row) != len(logits):
-                    raise StrategyError(f"{strategy}.on_logits must return the logits, shape (vocab,)")
-        scaled = 1.0 if row is not logits else temperature
-        bias = self._bias(len(logits))
+        scaled = temperature
+        if panel.changes_logits:
+            row, best, scaled = panel.on_logits(scale(copy_of(logits), temperature), self.tokens), None, 1.0
+        bias = panel.logit_bias(self.tokens, self._bans.at(len(self.tokens)), size)
         for top_k, top_p, min_p in self._filters:
             probs: Candidates = candidates(row, top_k, top_p, min_p, temperature=scaled, bias=bias, best=best)
             best = None
             if probs:
-                whole = 1.0
-                for strategy, hook in self._hooks["on_probs"]:
-                    said = self._call(strategy, "on_probs", hook, probs, self.tokens)
-                    probs, whole = self._checked(strategy, said, len(logits))
-                    if whole == 0.0:
-                        break
+                probs, whole = panel.on_probs(probs, self.tokens, size)
                 if (token := self._pick(probs, whole)) is not None:
                     return token, probs, float(probs[token] / whole) if whole < math.inf else 1.0
         if self.options.on_exhausted == "accept" and not self._can_take_back:
@@ -173,33 +165,6 @@ class Session:
             if probs and (token := self._pick(probs, 1.0)) is not None:
                 return token, probs, probs[token]
         return None, {}, 0.0
-
-    def _bias(self, size: int) -> Mapping[int, float]:
-        """What is to be added to the logits: the session's own bans and those of the strategies."""
-        bias = self._bans.at(len(self.tokens))
-        for strategy, hook in self._hooks["logit_bias"]:
-            more = self._call(strategy, "logit_bias", hook, self.tokens)
-            if more:
-                if not all(0 <= token < size for token in more):
-                    raise StrategyError(f"{strategy}.logit_bias must hold token ids from 0 to {size - 1}")
-                bias = {**bias, **{token: value + bias.get(token, 0.0) for token, value in more.items()}}
-        return bias
-
-    def _checked(self, strategy: BaseStrategy, probs: Any, size: int) -> tuple[Candidates, float]:
-        """What `on_probs` has returned, and its sum."""
-        try:
-            if isinstance(probs, dict):
-                if set(map(type, probs)) - {int}:
-                    probs = {operator.index(token): weight for token, weight in probs.items()}
-                if probs and not 0 <= min(probs) <= max(probs) < size:
-                    raise ValueError(f"the vocabulary has {size} tokens")
-            elif not isinstance(probs, MutableMapping):
-                raise TypeError(f"not {type(probs).__name__}")
-            return probs, total(probs)
-        except (TypeError, ValueError) as error:
-            raise StrategyError(
-                f"{strategy}.on_probs must return the candidates, {{token: probability}}: {error}"
-            ) from error
 
     def _pick(self, probs: Candidates, whole: float) -> int | None:
         return draw(probs, self._rng, whole) if self.options.temperature else most_probable(probs)
@@ -219,27 +184,12 @@ class Session:
 
     # -- taking back -----------------------------------------------------------------------
 
+    def _requests(self, hook: str) -> Iterator[tuple[TakeBack, str]]:
+        return self._panel.requests(hook, self.tokens, self.released)
+
     def _granted(self, hook: str) -> bool:
         """Whether a strategy that asks for tokens back gets them, or the stream ends over it."""
         return any(self._take_back(asked, who) for asked, who in self._requests(hook))
-
-    def _requests(self, hook: str) -> Iterator[tuple[TakeBack, str]]:
-        """Ask the strategies in order: what each wants back, and its name."""
-        for strategy, ask in self._hooks[hook]:
-            asked = self._call(strategy, hook, ask, self.tokens)
-            if asked.__class__ is int and asked == 0:
-                continue
-            count = self._index(strategy, hook, asked)
-            if count < 0:
-                raise StrategyError(f"{strategy}.{hook} returned {asked!r}: return a number of tokens, 0 for none")
-            pending = len(self.tokens) - self.released
-            if count > pending:
-                there = f"only {pending} are not streamed yet: let pending() name what you may want back"
-                if count > len(self.tokens):
-                    there = f"the stream has only {len(self.tokens)}"
-                raise RollbackError(f"{strategy} asked for {count} tokens back, but {there}")
-            if count:
-                yield TakeBack(count, getattr(asked, "why", "")), str(strategy)
 
     def _take_back(self, asked: TakeBack, who: str) -> bool:
         """Take tokens back within the budgets; False where they are kept instead ("accept")."""
@@ -313,7 +263,7 @@ class Session:
         if self._stop is not None:
             self._stop.truncate(length)
             self._stop_match = None
-        self._tell("on_rollback", self.tokens)
+        self._panel.tell("on_rollback", self.tokens)
         if self._listeners:
             self._emit(Rollback(length, removed, self._decode(removed), who, why, self._row))
 
@@ -330,9 +280,8 @@ class Session:
 
     def _finish(self, reason: str) -> None:
         if reason == "stop" and self._stop is not None and self._stop_match is not None:
-            match = self._stop_match
-            self.last_text = self._stop.text_before(match.token, match.start)
-            self._truncate(match.token, "session", "stop string")
+            token, self.last_text = self._stop.cut(self._stop_match)
+            self._truncate(token, "session", "stop string")
         self.stats.finish_reason = reason
         if reason not in ("end", "length"):
             # The strategies have not been asked about an end just here, and it cannot be put off.
@@ -350,11 +299,10 @@ class Session:
         safe = len(self.tokens)
         while not self.finished and safe > self.released:
             prefix = self.tokens if safe == len(self.tokens) else self.tokens[:safe]
-            pending = self._stop.pending(min(safe, len(self._stop))) if self._stop is not None else 0
-            for strategy, hook in self._hooks["pending"]:
-                said = self._call(strategy, "pending", hook, prefix)
-                pending = max(pending, said if said.__class__ is int else self._index(strategy, "pending", said))
-            if pending == 0:
+            pending = self._panel.pending(prefix)
+            if self._stop is not None:
+                pending = max(pending, self._stop.pending(min(safe, len(self._stop))))
+            if pending <= 0:
                 break
             safe -= pending
         new = self.tokens[self.released : max(safe, self.released)]
@@ -371,35 +319,6 @@ class Session:
     def _emit(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
-
-    def _tell(self, name: str, *args: Any) -> None:
-        for strategy, hook in self._hooks[name]:
-            self._call(strategy, name, hook, *args)
-
-    def _index(self, strategy: BaseStrategy, hook: str, value: Any) -> int:
-        """A count: anything that Python can use as an index."""
-        try:
-            return operator.index(value)
-        except TypeError:
-            raise StrategyError(
-                f"{strategy}.{hook} returned {value!r}: return a number of tokens, 0 for none"
-            ) from None
-
-    def _call(self, strategy: BaseStrategy, name: str, hook: Callable[..., Any], *args: Any) -> Any:
-        """Call a hook; an error in it names strategy and hook."""
-        try:
-            return hook(*args)
-        except BacktrackError:
-            raise
-        except Exception as error:
-            raise StrategyError.of(f"{strategy}.{name}", error) from error
-
-
-def _overridden(name: str, strategies: Sequence[BaseStrategy]) -> list[tuple[BaseStrategy, Callable[..., Any]]]:
-    """Those strategies that have something to say at a hook, each with its own."""
-    hooks = [(strategy, getattr(strategy, name)) for strategy in strategies]
-    neutral = getattr(BaseStrategy, name)
-    return [(strategy, hook) for strategy, hook in hooks if getattr(hook, "__func__", None) is not neutral]
 
 
 def _relaxations(o: SessionOptions) -> list[tuple[int | None, float | None, float | None]]:

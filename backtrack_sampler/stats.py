@@ -31,5 +31,5 @@ class Stats:
 
     @property
     def drawn(self) -> int:
-        """Tokens drawn; while the stream runs, those that are held are not counted yet."""
+        """Tokens drawn; while the stream runs, those that are pending are not counted yet."""
         return self.emitted + self.discarded

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from phrases import banned_phrases
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, OperatorStrategy
 from backtrack_sampler.operators import NGramOverlap
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("--libraries", nargs="*", default=["numpy", "torch"])
     parser.add_argument("--phrases", type=Path, help="a JSON list")
     options = parser.parse_args()
-    phrases = json.loads(options.phrases.read_text()) if options.phrases else [f"phrase {n} of" for n in range(8000)]
+    phrases = json.loads(options.phrases.read_text()) if options.phrases else banned_phrases()
     print(
         f"| library | what | top-k | µs a token | of it copying | ({options.rows} rows, vocabulary {options.vocabulary:,})"
     )

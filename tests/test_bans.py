@@ -27,3 +27,15 @@ def test_factors_scale_probabilities() -> None:
     assert probs == {0: 0.2, 1: 0.2}
     bans.clear()
     assert bans.at(0) == {}
+
+
+def test_an_earlier_ban_drops_the_deeper_ones() -> None:
+    """Whoever bans at an earlier place is about to go back there: no deeper ban hides behind the new one."""
+    bans = Bans()
+    bans.add(5, 7)
+    bans.add(2, 8)
+    bans.truncate(3)
+    assert bans.factor(2, 8) == 0
+    assert bans.factor(5, 7) == 1
+    bans.add(2, 9, 0.5)
+    assert (bans.factor(2, 8), bans.factor(2, 9)) == (0, 0.5)

@@ -64,7 +64,7 @@ class Fails(BaseStrategy):
         def raises(*arguments: Any) -> Any:
             if len(arguments) == 0 or not isinstance(arguments[-1], list) or len(arguments[-1]) >= after:
                 raise ZeroDivisionError("broken on purpose")
-            return arguments[0] if hook in ("on_logits", "on_probs") else 0
+            return {} if hook == "logit_bias" else arguments[0] if hook in ("on_logits", "on_probs") else 0
 
         raises.__name__ = hook
         setattr(self, hook, raises)
@@ -332,7 +332,7 @@ def test_a_strategy_that_asks_the_model_itself() -> None:
 
 # -- errors stay in their row --------------------------------------------------------------------
 
-HOOKS = ["reset", "on_start", "on_logits", "on_probs", "backtrack", "pending"]
+HOOKS = ["reset", "on_start", "logit_bias", "on_logits", "on_probs", "backtrack", "pending"]
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from backtrack_sampler import AntiSlopStrategy, BacktrackError, ContextFullError, Generator, InputError, StrategyError
+from backtrack_sampler import (
+    AntiSlopStrategy,
+    BacktrackError,
+    BacktrackSampler,
+    ChatPipeline,
+    ContextFullError,
+    Generator,
+    InputError,
+    StrategyError,
+)
 from backtrack_sampler.events import Drawn, Event, Rollback
 from backtrack_sampler.operators import Repetition, Step
 from backtrack_sampler.testing import FakeProvider
@@ -195,6 +205,19 @@ def test_texts_begin_as_the_tokenizer_wants() -> None:
         ([0], None, [0]), ("<s>ab", True, [2, 2, 0, 1, 3]),
     ]:  # fmt: skip
         assert generator.stream(prompt, add_special_tokens=wanted).prompt == tokens
+
+
+def test_signatures_say_what_is_taken() -> None:
+    """help() and editors see parameters by name, and so does whoever passes one that is not there."""
+    for method in (
+        BacktrackSampler.generate, BacktrackSampler.stream_text, BacktrackSampler.generate_text, BacktrackSampler.generate_batch,
+        BacktrackSampler.generate_texts, Generator.generate, Generator.stream_text, ChatPipeline.run_turn, ChatPipeline.stream_turn,
+    ):  # fmt: skip
+        parameters = inspect.signature(method).parameters
+        assert {"max_new_tokens", "temperature", "stop", "on_context_full", "on_event"} <= set(parameters)
+        assert not any(each.kind in (each.VAR_KEYWORD, each.VAR_POSITIONAL) for each in parameters.values())
+    with pytest.raises(TypeError, match="nonsense"):
+        Generator(abc())("a", nonsense=1)
 
 
 # -- real models ----------------------------------------------------------------------------

@@ -436,3 +436,21 @@ def test_a_resample_honours_temperature_and_filters() -> None:
     for seed in range(40):
         drawn |= set(sampler.generate([4], max_new_tokens=10, seed=seed, top_k=2))
     assert drawn == {WORDS.index("b"), WORDS.index(" ")}  # the best two that contain no "a"
+
+
+def test_a_stop_string_that_is_a_special_token() -> None:
+    """It ends the stream, though it leaves no text; the token is no part of the stream."""
+    provider = FakeProvider(
+        ["a", "b", ""], lambda tokens: [0.0, 5.0, 9.0 if len(tokens) > 2 else 0.0], eos=-1, special_tokens={2: "</think>"}
+    )  # fmt: skip
+    stream = BacktrackSampler(provider).stream("a", temperature=0, stop="</think>", max_new_tokens=9)
+    assert list(stream) == [1, 1]
+    assert stream.stats.finish_reason == "stop"
+
+
+def test_a_stop_string_leaves_no_half_character_in_the_tokens() -> None:
+    """Where it begins in the token that completes a character, the tokens before it are whole ones; the text has the character."""
+    provider = FakeProvider(["a", b"\xc3", b"\xa9X", ""], lambda t: [5.0 if n == min(len(t), 3) else 0.0 for n in range(4)])  # fmt: skip
+    stream = BacktrackSampler(provider).stream([0], temperature=0, stop="X")
+    assert list(stream) == []
+    assert stream.text == "\u00e9"

@@ -11,11 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtrack_sampler import sampling
+from backtrack_sampler import arrays
+from backtrack_sampler.arrays import entropy, scale, top_of_rows
 from backtrack_sampler.candidates import ArrayCandidates
 from backtrack_sampler.errors import InputError, ModelError
 from backtrack_sampler.options import SessionOptions
-from backtrack_sampler.sampling import candidates, draw, entropy, most_probable, scale, top_of_rows, total
+from backtrack_sampler.sampling import candidates, draw, most_probable, total
 from backtrack_sampler.testing import ListLogits
 
 
@@ -171,7 +172,7 @@ def test_the_best_of_rows_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """One selection for all rows gives each what a selection of its own gives; in our own memory there is none."""
     rows = [torch.from_numpy(np.random.default_rng(n).standard_normal(9000).astype(np.float32)) for n in range(5)]
     assert top_of_rows(rows, 50) is None
-    monkeypatch.setattr(sampling, "on_device", lambda tensor: True)
+    monkeypatch.setattr(arrays, "on_device", lambda tensor: True)
     bias = {int(rows[2].argmax()): -math.inf, 17: 20.0}
     found = top_of_rows(rows, 52)
     assert found is not None

@@ -13,13 +13,18 @@ from ..checks import check_count
 from ..discovery import load_provider
 from ..errors import BacktrackError, InputError
 from ..options import SessionOptions
+from ..prompts import prompt_tokens
 from ..provider.base_provider import BaseProvider
-from ..sampler import prompt_tokens
 from ..stats import Stats
 from .strategy_spec import OperatorSpec, StrategySpec, parse_operator, parse_spec
 
 MODEL_HELP = "a .gguf file, a folder or a hub name (default: the embedded SmolLM2)"
 SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE."
+#: finish_reason -> what to say where a text ends for it.
+ENDS = {
+    "exhausted": "nothing was left to draw: see --on-exhausted",
+    "context": "the model's context was full: see --context",
+}
 
 # -- what is asked for ---------------------------------------------------------------------
 
@@ -98,7 +103,8 @@ def sampling_of(options: argparse.Namespace) -> dict[str, Any]:
     sampling = {name: getattr(options, name) for name in names}
     if options.max_length is not None:
         check_count("max_length", options.max_length)
-    SessionOptions(**{k: v for k, v in sampling.items() if k != "max_length"})  # raises now, not after loading
+    checked = SessionOptions(**{k: v for k, v in sampling.items() if k != "max_length"})  # now, not after loading
+    sampling["seed"] = checked.seed  # where -1 is None
     return sampling
 
 
@@ -131,8 +137,8 @@ def specs_of(options: argparse.Namespace) -> list[StrategySpec | OperatorSpec]:
 def provider_of(options: argparse.Namespace) -> BaseProvider:
     """Load the model."""
     _quiet()
-    if options.context is not None and options.context < 1:
-        raise InputError(f"--context must be at least 1, not {options.context}")
+    if options.context is not None:
+        check_count("--context", options.context)
     given = {"n_ctx": options.context, "device": options.device, "threads": options.threads}
     extra = {name: value for name, value in given.items() if value is not None}
     return load_provider(options.model, options.engine, **extra)

@@ -24,6 +24,7 @@ from ..options import SessionOptions
 from ..sampler import BacktrackSampler
 from ..stats import Stats
 from ..stream import TokenStream
+from .arguments import ENDS
 
 __all__ = ["Job", "Model", "Prompt", "read_prompts", "write_rows"]
 
@@ -200,11 +201,9 @@ def _write(job: Job, file: _RowFile, model: Model, report: Callable[[Stats], Non
         stats.finish_reason = ended
         report(stats)
     _say(f"{_counted(len(indices))} written to {job.out}")
-    if reasons["exhausted"]:
-        _say(
-            f"backtrack-sampler: {_counted(reasons['exhausted'])} ended where nothing was left to draw: "
-            "see --on-exhausted"
-        )
+    for reason, why in ENDS.items():
+        if reasons[reason]:
+            _say(f"backtrack-sampler: {_counted(reasons[reason])} ended where {why}")
     if reasons["error"]:
         _say(f'backtrack-sampler: {_counted(reasons["error"])} failed: see "error" in {job.out}')
     return 1 if file.failed or reasons["error"] else 0

@@ -206,6 +206,8 @@ class Chat:
             self._screen.hint("(no answer; /retry asks again)")
         elif reason == "length":
             self._screen.hint("(cut off: see --max-new-tokens)")
+        elif reason == "context":
+            self._screen.hint("(cut off: the context is full; /undo makes room, and see --context)")
         elif reason == "exhausted":
             self._screen.hint("(the strategy allows nothing more here)")
 

@@ -132,7 +132,7 @@ class ShownAnswer:
             self._write(text)
 
     def end(self) -> None:
-        """Show the whole answer, and nothing that was held and will not come."""
+        """Show the whole answer, and nothing that was pending and will not come."""
         if self._turn is None:
             return
         answer = self._turn.answer

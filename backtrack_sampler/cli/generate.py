@@ -131,8 +131,8 @@ def _one(options: argparse.Namespace) -> int:
         arguments.report(options, sampler.stats)
         if trace is not None and trace.events:
             save(trace, trace_files)
-    if sampler.stats.finish_reason == "exhausted":
-        print("backtrack-sampler: the text ends where nothing was left to draw: see --on-exhausted", file=sys.stderr)
+    if why := arguments.ENDS.get(sampler.stats.finish_reason):
+        print(f"backtrack-sampler: the text ends where {why}", file=sys.stderr)
     return 0
 
 

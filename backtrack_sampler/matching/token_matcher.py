@@ -180,10 +180,6 @@ class TokenMatcher:
                 return token, before.removeprefix(left)
             token = earlier
 
-    def text_before(self, token: int, character: int) -> str:
-        """The characters of one token that stand before a given character of the whole text."""
-        return self.text(self._detokenizer.characters_before(token), character)
-
     def text(self, start: int, end: int) -> str:
         """Characters `start` to `end` of the text."""
         return "".join(self._text[start:end])

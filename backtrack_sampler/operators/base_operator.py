@@ -1,4 +1,4 @@
-"""What an operator is: a judgement on one drawn token, and a memory that can go back.
+"""What an operator is: a judgement on one drawn token, and a memory that can forget.
 
 The idea and the names of the eight heuristics are those of backtracking-llm (Molnár and Tajti).
 `OperatorStrategy` makes an operator a strategy.
@@ -43,16 +43,16 @@ class BaseOperator(ABC):
 
     @property
     def lookback(self) -> int | None:
-        """How many of the tokens kept so far the next call may still discard, besides the new one.
+        """How many of the tokens kept so far the next call may still take back, besides the new one.
 
-        So many are held back from the stream. None: it may be any number, and all are held until
+        So many are pending. None: it may be any number, and all are pending until
         the end.
         """
         return None
 
     @abstractmethod
     def __call__(self, step: Step) -> int:
-        """How many tokens to discard, this one included; 0 keeps it.
+        """How many tokens to take back, this one included; 0 keeps it.
 
         Return `TakeBack(count, "why")` to tell those who watch.
         """
@@ -72,7 +72,7 @@ class FunctionOperator(BaseOperator):
     """A function of a step, without a memory.
 
     Args:
-        function: a step to how many tokens to discard.
+        function: a step to how many tokens to take back.
     """
 
     def __init__(self, function: Callable[[Step], int]) -> None:
@@ -111,7 +111,7 @@ class HistoryOperator(BaseOperator):
 
     @abstractmethod
     def judge(self, history: list[Any]) -> int:
-        """How many tokens to discard, given the values of all steps, the newest last."""
+        """How many tokens to take back, given the values of all steps, the newest last."""
 
 
 class Never(BaseOperator):

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class _Measured(HistoryOperator):
-    """Remembers a number a step, and discards a fixed count of tokens."""
+    """Remembers a number a step, and takes a fixed count of tokens back."""
 
     def __init__(self, backtrack_count: int) -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class _Measured(HistoryOperator):
 
 
 class ProbabilityThreshold(_Measured):
-    """Discards a token whose probability is below a threshold.
+    """Takes back a token whose probability is below a threshold.
 
     Args:
         min_probability: strictly between 0 and 1.
-        backtrack_count: tokens to discard.
+        backtrack_count: tokens to take back.
     """
 
     def __init__(self, min_probability: float = 0.05, backtrack_count: int = 1) -> None:
@@ -63,11 +63,11 @@ class ProbabilityThreshold(_Measured):
 
 
 class EntropyThreshold(_Measured):
-    """Discards tokens where the distribution was too uncertain.
+    """Takes back tokens where the distribution was too uncertain.
 
     Args:
         max_entropy: in nats, 0 or more.
-        backtrack_count: tokens to discard.
+        backtrack_count: tokens to take back.
     """
 
     def __init__(self, max_entropy: float = 0.2, backtrack_count: int = 2) -> None:
@@ -84,11 +84,11 @@ class EntropyThreshold(_Measured):
 
 
 class ProbabilityMargin(_Measured):
-    """Discards a token drawn where the two best candidates were too close.
+    """Takes back a token drawn where the two best candidates were too close.
 
     Args:
         min_margin: least difference of their probabilities, between 0 and 1.
-        backtrack_count: tokens to discard.
+        backtrack_count: tokens to take back.
     """
 
     def __init__(self, min_margin: float = 0.05, backtrack_count: int = 1) -> None:
@@ -106,11 +106,11 @@ class ProbabilityMargin(_Measured):
 
 
 class ProbabilityDrop(_Measured):
-    """Discards a token much less probable than the one before it.
+    """Takes back a token much less probable than the one before it.
 
     Args:
-        max_drop: 0.8 discards what has less than a fifth of the probability before; between 0 and 1.
-        backtrack_count: tokens to discard.
+        max_drop: 0.8 takes back what has less than a fifth of the probability before; between 0 and 1.
+        backtrack_count: tokens to take back.
     """
 
     def __init__(self, max_drop: float = 0.8, backtrack_count: int = 1) -> None:
@@ -124,14 +124,14 @@ class ProbabilityDrop(_Measured):
 
 
 class ProbabilityTrend(_Measured):
-    """Discards a token whose probability is far below the average of the last ones.
+    """Takes back a token whose probability is far below the average of the last ones.
 
     It waits until half a window has been seen.
 
     Args:
         window_size: tokens to average over, at least 2.
-        drop_threshold: discard below this share of the average; strictly between 0 and 1.
-        backtrack_count: tokens to discard.
+        drop_threshold: take back below this share of the average; strictly between 0 and 1.
+        backtrack_count: tokens to take back.
     """
 
     def __init__(self, window_size: int = 10, drop_threshold: float = 0.5, backtrack_count: int = 1) -> None:
@@ -150,11 +150,11 @@ class ProbabilityTrend(_Measured):
 
 
 class LogitThreshold(_Measured):
-    """Discards a token whose logit is below a threshold.
+    """Takes back a token whose logit is below a threshold.
 
     Args:
         min_logit: of the model, before temperature.
-        backtrack_count: tokens to discard.
+        backtrack_count: tokens to take back.
     """
 
     def __init__(self, min_logit: float = -20.0, backtrack_count: int = 1) -> None:

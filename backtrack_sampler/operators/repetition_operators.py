@@ -12,7 +12,7 @@ __all__ = ["NGramOverlap", "Repetition"]
 
 
 class Repetition(HistoryOperator):
-    """Discards a run of one token that is repeated too often, all of it.
+    """Takes back a run of one token that is repeated too often, all of it.
 
     Args:
         max_repetitions: how often a token may stand in a row.
@@ -36,11 +36,11 @@ class Repetition(HistoryOperator):
 
 
 class NGramOverlap(HistoryOperator):
-    """Discards a token that completes a sequence of tokens that was there before.
+    """Takes back a token that completes a sequence of tokens that was there before.
 
     Args:
         ngram_size: tokens in a sequence, at least 2.
-        backtrack_count: tokens to discard.
+        backtrack_count: tokens to take back.
     """
 
     def __init__(self, ngram_size: int = 4, backtrack_count: int = 1) -> None:

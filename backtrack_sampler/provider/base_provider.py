@@ -12,8 +12,8 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..arrays import copy_of
 from ..errors import ContextFullError, InputError
-from ..sampling import copy_of
 from .memory import Memory
 from .one_row import Backend, OneRow, SeparateMemories
 

@@ -17,12 +17,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checks import check_count
 from ..errors import InputError, MissingPackageError, ModelError
 from .base_provider import BaseProvider
 from .interrupts import interrupts_kept
 from .llamacpp_states import SavedState, SavedStates, window_holds
 from .memory import Memory
-from .options import check_options, check_threads
+from .options import check_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,12 +139,11 @@ class LlamacppProvider(BaseProvider):
         known = {name for load in loads for name in inspect.signature(load).parameters}
         known |= inspect.signature(cls.from_pretrained).parameters.keys()
         check_options("llama.cpp", llama, known - _NO_OPTIONS, _INSTEAD)
-        check_threads(threads)
         cores = os.cpu_count() or 1
         # Llama's own default is half the cores, which leaves a two-core machine with one.
         options = {"n_threads": cores if cores <= 4 else cores // 2, "verbose": False}
         if threads is not None:
-            options |= {"n_threads": threads, "n_threads_batch": threads}
+            options |= dict.fromkeys(("n_threads", "n_threads_batch"), check_count("threads", threads))
         if api.llama_supports_gpu_offload():
             options["n_gpu_layers"] = -1
         options |= llama

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from ..sampling import copy_of
+from ..arrays import copy_of
 
 __all__ = ["Memory", "Owner", "Row", "Work", "common_prefix", "least_missed"]
 

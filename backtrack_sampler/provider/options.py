@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import InputError
 
-__all__ = ["check_options", "check_threads"]
+__all__ = ["check_options"]
 
 
 def check_options(engine: str, given: Iterable[str], known: Iterable[str], instead: Mapping[str, str]) -> None:
@@ -28,9 +28,3 @@ def check_options(engine: str, given: Iterable[str], known: Iterable[str], inste
             near = difflib.get_close_matches(name, known, 1)
             hint = instead.get(name) or (f"did you mean {near[0]}?" if near else "see its from_pretrained")
             raise InputError(f"{engine} takes no option {name!r}: {hint}")
-
-
-def check_threads(threads: int | None) -> None:
-    """Raises InputError where it is no number of threads."""
-    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
-        raise InputError(f"threads must be a whole number, at least 1, not {threads!r}")

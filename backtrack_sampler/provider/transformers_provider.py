@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checks import check_count
 from ..errors import InputError, MissingPackageError, ModelError
 from .base_provider import BaseProvider
 from .memory import Memory
-from .options import check_options, check_threads
+from .options import check_options
 from .transformers_model import CausalModel
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ class TransformersProvider(BaseProvider):
             ModelError: it cannot be found or loaded.
         """
         torch, transformers = _libraries()
-        check_threads(threads)
+        if threads is not None:
+            torch.set_num_threads(check_count("threads", threads))
         path = Path(model)
         source = {"pretrained_model_name_or_path": str(model)}
         if path.suffix == ".gguf":
@@ -119,8 +121,6 @@ class TransformersProvider(BaseProvider):
         except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"cannot load {model} with transformers: {reason}") from error
-        if threads is not None:
-            torch.set_num_threads(threads)
         if device is None and "device_map" not in options and torch.accelerator.is_available():
             device = torch.accelerator.current_accelerator()
         provider = cls(loaded, tokenizer, device)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..arrays import entropy
 from ..errors import InputError
-from ..sampling import entropy
 from .base_strategy import BaseStrategy
 
 __all__ = ["AdaptiveTemperatureStrategy"]

@@ -1,49 +1,21 @@
-"""Human guidance: a person chooses each token from the most probable ones, and may go back."""
+"""Human guidance: a person chooses each token from the most probable ones, and may take them back."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
 
 from ..checks import check_count, check_number
 from ..errors import InputError
+from ..guidance import BACK, QUIT, Menu, Screen
 from ..provider.base_provider import BaseProvider
 from ..rollback import TakeBack
 from .base_strategy import BaseStrategy, Candidates
 
-__all__ = ["BACK", "QUIT", "HumanGuidanceStrategy", "Menu", "Screen", "check_choices"]
-
-#: What `Screen.choose` returns besides an index.
-BACK = -1
-QUIT = -2
+__all__ = ["HumanGuidanceStrategy", "check_choices"]
 
 _CONTEXT = 4  # tokens before an option that its text may depend on
 _INCOMPLETE = "\ufffd"  # what a part of a character decodes to; an option may complete it
-
-
-class Menu(NamedTuple):
-    """What a person is asked.
-
-    Attributes:
-        prompt: text before the continuation.
-        text: the continuation so far.
-        options: (text, probability) of each token to choose from, "" for the end of the text; none
-            at the end of the stream.
-    """
-
-    prompt: str
-    text: str
-    options: Sequence[tuple[str, float]]
-
-
-class Screen(Protocol):
-    """Where a person is asked: see `terminal.guidance_screen.CursesScreen`."""
-
-    def choose(self, menu: Menu) -> int: ...
-
-    def close(self) -> None: ...
 
 
 def _terminal() -> Screen:
@@ -59,7 +31,7 @@ def check_choices(top_k: int, min_autopass: float) -> None:
 
 
 class HumanGuidanceStrategy(BaseStrategy):
-    """Lets a person choose each token on a screen, and go back any number of steps.
+    """Lets a person choose each token on a screen, and take any number of steps back.
 
     Nothing is streamed before the person ends the text, because all of it can be taken back. The
     session counts steps back as rollbacks: with `max_retries` and `max_discarded` as they are, about
@@ -122,7 +94,7 @@ class HumanGuidanceStrategy(BaseStrategy):
     def backtrack(self, tokens: list[int]) -> int:
         if self._go_back_to is None:
             return 0
-        return TakeBack(len(tokens) - self._go_back_to, "a person went back")
+        return TakeBack(len(tokens) - self._go_back_to, "taken back by a person")
 
     def at_end(self, tokens: list[int]) -> int:
         ending = tokens[-1:] and tokens[-1] in self._eos

@@ -25,9 +25,9 @@ __all__ = ["OperatorStrategy"]
 
 
 class OperatorStrategy(BaseStrategy):
-    """Takes back what an operator discards.
+    """Takes back what an operator rejects.
 
-    An operator goes back at most to what is still held (`BaseOperator.lookback`): where it asks for
+    An operator gets back at most what is pending (`BaseOperator.lookback`): where it asks for
     more, it gets that. Where every attempt at one place fails, its bans there are lifted, and what
     is drawn then stands.
 
@@ -62,7 +62,8 @@ class OperatorStrategy(BaseStrategy):
         self.reset()
 
     def __str__(self) -> str:
-        return repr(self.operator).partition("(")[0]
+        operator = self.operator
+        return repr(operator) if isinstance(operator, FunctionOperator) else type(operator).__name__
 
     def reset(self) -> None:
         self.operator.reset()

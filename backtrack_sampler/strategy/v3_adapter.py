@@ -44,7 +44,7 @@ class V3Adapter(BaseStrategy):
             raise MissingPackageError(
                 f"{type(original).__name__} is written for backtrack_sampler 3.x, which needs torch: pip install torch"
             ) from error
-        self._arguments = {}
+        self._arguments = getattr(original, "_arguments", {})
         self._torch = torch
         self.original = original
         self._vocabulary = 0

@@ -6,7 +6,7 @@ import sys
 from typing import Any, NamedTuple
 
 from ..errors import InputError, MissingPackageError
-from ..strategy.human_guidance_strategy import BACK, QUIT, Menu
+from ..guidance import BACK, QUIT, Menu
 from .layout import clip, printable, width, wrap
 
 __all__ = ["CursesScreen", "Span", "check_terminal", "lay_out"]

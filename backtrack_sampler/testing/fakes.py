@@ -112,7 +112,7 @@ class ListLogits(list[float]):
 
 def _values(value: Any, count: int) -> Any:
     """One value for each place: those of another row, or the same number for all."""
-    return value if hasattr(value, "__len__") and getattr(value, "ndim", 1) != 0 else [value] * count
+    return value if hasattr(value, "__len__") and getattr(value, "ndim", True) else [value] * count
 
 
 def _each(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any], ListLogits]:
@@ -132,10 +132,6 @@ def _in_place(operate: Callable[[Any, Any], Any]) -> Callable[[ListLogits, Any],
         return self
 
     return method
-
-
-def _swapped(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda a, b: operate(b, a)
 
 
 for _name in ("lt", "le", "gt", "ge", "and_", "or_"):

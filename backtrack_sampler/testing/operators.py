@@ -33,7 +33,7 @@ def check_operator(make: Callable[[], BaseOperator], walks: int = 200) -> None:
         left: list[Step] = []
         for _ in range(rng.randint(1, 40)):
             asked = _judged(walked, left, _random_step(rng))
-            # Its own request may be refused, and others go back too.
+            # Its own request may be refused, and others take tokens back too.
             back = rng.choice([0, asked, rng.randint(0, len(left))])
             if back:
                 walked.backtrack(back)
@@ -51,7 +51,7 @@ def check_operator(make: Callable[[], BaseOperator], walks: int = 200) -> None:
             step = _random_step(rng)
             first, second = _judged(walked, left, step), _judged(replayed, again, step)
             assert first == second, (
-                f"after rollbacks to {text} {name} discards {first}, and {second} if it has seen nothing else: "
+                f"after rollbacks to {text} {name} takes back {first}, and {second} if it has seen nothing else: "
                 f"{name}.backtrack(n) must forget the last n steps, and nothing more"
             )
 
@@ -63,7 +63,7 @@ def _judged(operator: BaseOperator, steps: list[Step], step: Step) -> int:
     most = len(steps) + 1 if lookback is None else min(len(steps), lookback) + 1
     steps.append(step)
     asked = operator(step)
-    assert isinstance(asked, int), f"{name} returned {asked!r}: return how many tokens to discard, 0 for none"
+    assert isinstance(asked, int), f"{name} returned {asked!r}: return how many tokens to take back, 0 for none"
     assert 0 <= asked <= len(steps), f"{name} asked for {asked} of {len(steps)} tokens"
     assert asked <= most, f"{name} asked for {asked} tokens, though its lookback said {lookback}: at most {most}"
     return asked

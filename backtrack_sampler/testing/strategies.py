@@ -14,23 +14,25 @@ import math
 import operator
 import random
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 
+from ..arrays import copy_of
 from ..candidates import ArrayCandidates
 from ..errors import StrategyError
 from ..events import Event, Released, Rollback
 from ..provider.base_provider import BaseProvider
+from ..rollback import TakeBack
 from ..sampler import BacktrackSampler
-from ..sampling import copy_of
-from ..strategy.base_strategy import BaseStrategy, Candidates, Stream, TakeBack
-from ..strategy.v3_adapter import V3Adapter, as_strategy
+from ..strategy.base_strategy import BaseStrategy, Candidates, Stream
+from ..strategy.chain_strategy import as_strategies
+from ..strategy.v3_adapter import V3Adapter
 from .fakes import FakeProvider
-from .names import check_names, hooks_of, name_of
+from .names import check_names, hooks_of
 
 __all__ = ["check_strategy"]
 
 _AFTER_DRAW = ("on_next_token", "backtrack", "at_end", "pending")
-_COUNTS = ("backtrack", "at_end", "pending")
 
 
 def check_strategy(
@@ -62,9 +64,11 @@ def check_strategy(
         AssertionError: with what was broken.
     """
     for provider in providers or [FakeProvider(seed=seed) for seed in range(5)]:
-        strategy = as_strategy(make(provider))
-        assert make(provider) is not make(provider), "make must return a new strategy each time"
-        check_names(strategy, BaseStrategy)
+        parts = as_strategies(make(provider))
+        for part in parts:
+            check_names(part, BaseStrategy)
+        name = ", ".join(map(str, parts))
+        assert not parts or make(provider) is not make(provider), f"make must return a new {name} each time"
         sampler = BacktrackSampler(provider, _watched(make, provider))
         options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "max_discarded": 2000}
         for seed in range(5):
@@ -73,7 +77,6 @@ def check_strategy(
             next(abandoned, None)
             abandoned.close()  # type: ignore[attr-defined]
             again = _run(sampler, prompt, seed=seed, **options)
-            name = name_of(strategy)
             assert first == again, (
                 f"seed {seed} gave {first} and then {again}: {name}.reset must forget everything of a stream"
             )
@@ -83,8 +86,8 @@ def check_strategy(
             )
         for temperature in (0.0, 2.0):
             _run(sampler, prompt, temperature=temperature, seed=1, **options)
-        disturbances = 0 if isinstance(strategy, V3Adapter) else 15  # 3.x has no hook to tell it of others' rollbacks
-        sampler = BacktrackSampler(provider, _watched(make, provider, disturbances, not remembers, _libraries()))
+        libraries = [library for library in ("numpy", "torch") if importlib.util.find_spec(library)]
+        sampler = BacktrackSampler(provider, _watched(make, provider, 15, not remembers, libraries))
         for seed in range(2):
             _run(sampler, prompt, seed=seed, **options)
 
@@ -112,14 +115,12 @@ def _run(sampler: BacktrackSampler, prompt: str, **options: Any) -> list[int]:
     return streamed
 
 
-def _watched(make: Callable[[BaseProvider], Any], provider: BaseProvider, *how: Any) -> BaseStrategy:
-    """A `_Watched` that goes by the name of the strategy in it, so that every message does."""
-    named: type[_Watched] = type(name_of(as_strategy(make(provider))), (_Watched,), {})
-    return named(lambda: as_strategy(make(provider)), *how)
-
-
-def _libraries() -> list[str]:
-    return [library for library in ("numpy", "torch") if importlib.util.find_spec(library)]
+def _watched(make: Callable[[BaseProvider], Any], provider: BaseProvider, *how: Any) -> list[BaseStrategy]:
+    """What `make` makes, each in a `_Watched` that can make more of it."""
+    parts = as_strategies(make(provider))
+    return [
+        _Watched(part, partial(lambda at: as_strategies(make(provider))[at], at), *how) for at, part in enumerate(parts)
+    ]
 
 
 class ContractBroken(AssertionError):
@@ -171,7 +172,8 @@ class _Watched(BaseStrategy):
     """Passes every call on to a strategy and its twins, and compares their answers.
 
     Args:
-        make: a new strategy.
+        strategy: what to watch.
+        make: a new one like it.
         disturbances: take tokens back so often in a stream, at random, as others in the same stream
             do: unasked, and where it wants something else.
         compared: whether it is compared with one that has only seen what is left then.
@@ -180,30 +182,35 @@ class _Watched(BaseStrategy):
 
     def __init__(
         self,
+        strategy: BaseStrategy,
         make: Callable[[], BaseStrategy],
         disturbances: int = 0,
         compared: bool = False,
         libraries: Sequence[str] = (),
     ) -> None:
+        self._strategy = strategy
+        self._arguments = strategy._arguments
         self._make = make
-        self._strategy = make()
-        self._most_disturbances = disturbances
-        self._compared = compared and disturbances > 0
+        old = isinstance(strategy, V3Adapter)  # 3.x has no hook to tell it of others' rollbacks
+        self._most_disturbances = 0 if old else disturbances
+        self._compared = compared and not old
         self._streams = 0
         advice = "use what both libraries share, and count on no order of candidates that you have changed"
         self._arrays = [_Twin(make(), f"with {library}", advice, library) for library in libraries]
         self._clear()
 
     def __str__(self) -> str:
-        return type(self).__name__
+        return str(self._strategy)
 
     def _clear(self) -> None:
         self._rng = random.Random(self._streams)
         self._disturbances = self._most_disturbances
         self._calls: list[tuple[int, str, list[Any]]] = []  # of what is left: length, hook, arguments
         self._length = 0
+        self._drawn_at = 0  # where the present step draws, or the one that is replayed
+        self._logits: dict[tuple[int, int], float] = {}  # what it has asked of the stream: length, token
         self._own: set[int] = set()  # of what is left: where its own requests went back to
-        self._let_go = 0  # so many tokens it has not held
+        self._let_go = 0  # so many tokens it has not kept pending
         self._replayed: _Twin | None = None
 
     # -- hooks -----------------------------------------------------------------------------
@@ -214,8 +221,11 @@ class _Watched(BaseStrategy):
         self._pass_on("reset")
 
     def on_start(self, stream: Stream) -> None:
-        self._stream = stream
-        self._pass_on("on_start", stream)
+        def logit(token: int) -> float:
+            return self._logits.setdefault((self._drawn_at, token), stream.logit(token))
+
+        self._stream = stream._replace(logit=logit)
+        self._pass_on("on_start", self._stream)
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         self._length = len(tokens)
@@ -233,6 +243,7 @@ class _Watched(BaseStrategy):
         self._let_go = min(self._let_go, length)
         while self._calls and _is_gone(*self._calls[-1][:2], length):
             self._calls.pop()
+        self._logits = {key: logit for key, logit in self._logits.items() if key[0] < length}
         self._pass_on("on_rollback", tokens)
         if self._compared and not self._own:
             self._replayed = self._replay()
@@ -247,9 +258,9 @@ class _Watched(BaseStrategy):
 
     def _noted(self, hook: str, *args: Any) -> Any:
         """Pass a call on that a replay will repeat."""
-        length = self._length
+        self._drawn_at = self._length - (hook in _AFTER_DRAW)
         result, before = self._pass_on(hook, *args)
-        self._calls.append((length, hook, before))
+        self._calls.append((self._length, hook, before))
         return result
 
     def _pass_on(self, hook: str, *args: Any) -> tuple[Any, list[Any]]:
@@ -276,11 +287,14 @@ class _Watched(BaseStrategy):
         if not difference:
             return True
         tokens = next((argument for argument in args if type(argument) is list), [])
-        if twin is self._replayed and hook in _COUNTS and _count(other) > len(tokens) - self._let_go:
-            return hook == "pending"  # what a new one would still hold may be streamed already
+        if twin is self._replayed:  # what is pending for a new one may be streamed already, and out of reach
+            if hook == "pending" and _count(result) < _count(other):
+                return True
+            if hook in ("backtrack", "at_end") and _count(other) > len(tokens) - self._let_go:
+                return False
         raise ContractBroken(f"after {tokens} {self}.{hook} answers {difference} {twin.where}: {twin.advice}")
 
-    def _asked(self, asked: int, tokens: list[int], chance: float) -> int:
+    def _asked(self, asked: Any, tokens: list[int], chance: float) -> Any:
         """Its own request, or another's instead, which may be none."""
         if _count(asked) > 0:
             self._own.add(len(tokens) - _count(asked))
@@ -304,7 +318,8 @@ class _Watched(BaseStrategy):
         twin = _Twin(self._make(), where, advice)
         twin.strategy.reset()
         twin.strategy.on_start(self._stream)
-        for _, hook, args in self._calls:
+        for length, hook, args in self._calls:
+            self._drawn_at = length - (hook in _AFTER_DRAW)
             answer = twin.call(hook, args)
             if hook in ("backtrack", "at_end") and answer:
                 return None

@@ -148,7 +148,8 @@ def test_settings_are_in_each_row(run: Callable[..., Done]) -> None:
             "model": "SmolLM2-135M-Instruct.Q4_1.gguf", "engine": None, "chat": False, "system": None,
             "strategies": [{"strategy": 'antislop:slops=["ab"]'}, {"operator": "repetition"}],
             "n": 2, "max_new_tokens": 12, "max_length": None, "temperature": 1.0, "top_k": 50, "top_p": 0.9,
-            "min_p": None, "stop": ["☃☃"], "max_retries": 100, "max_discarded": None, "on_exhausted": "stop", "seed": None,
+            "min_p": None, "stop": ["☃☃"], "max_retries": 100, "max_discarded": None, "on_exhausted": "stop",
+            "on_context_full": "stop", "seed": None,
         }
     ] * 4  # fmt: skip
 
@@ -388,7 +389,7 @@ def test_failed_rows(fake: FakeModel, run: Callable[..., Done]) -> None:
     """The next run keeps them, says so, and does not succeed; without their lines it tries them again."""
     fake.context_size = 6
     write_prompts("a", "bbb")
-    options = ["--seed", "2", "--max-new-tokens", "50", "--n", "4"]
+    options = ["--seed", "2", "--max-new-tokens", "50", "--n", "4", "--on-context-full", "raise"]
     assert run(*options).code == 1
     failed = [row for row in read() if "error" in row]
     assert 1 < len(failed) < 8
@@ -410,16 +411,29 @@ def test_failed_rows(fake: FakeModel, run: Callable[..., Done]) -> None:
 
 
 @pytest.mark.usefixtures("fake")
+def test_seed_of_minus_one(run: Callable[..., Done]) -> None:
+    """It is none: every row has a random one."""
+    write_prompts("a", "b")
+    assert run("--seed", "-1", "--n", "4").code == 0
+    rows = read()
+    assert len({row["seed"] for row in rows}) == 8
+    assert min(row["seed"] for row in rows) > 8
+    assert {row["settings"]["seed"] for row in rows} == {None}
+
+
+@pytest.mark.usefixtures("fake")
 def test_files_from_before_a_setting_was_there(run: Callable[..., Done], refused: Callable[..., str]) -> None:
     """A row that does not say what can be chosen since then has the default, and goes on with nothing else."""
     write_prompts("a", "b")
     assert run("--seed", "1").code == 0
     rows = read()
     for row in rows:
-        del row["settings"]["max_retries"], row["settings"]["max_discarded"]
+        for name in ("max_retries", "max_discarded", "on_context_full"):
+            del row["settings"][name]
     Path("out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert "max_retries was 100 and is 7 now" in refused("--seed", "1", "--max-retries", "7")
     assert "max_discarded was null and is 9 now" in refused("--seed", "1", "--max-discarded", "9")
+    assert 'on_context_full was "stop" and' in refused("--seed", "1", "--on-context-full", "raise")
     write_prompts("a", "b", "c")
     assert run("--seed", "1").code == 0
     assert len(read()) == 3
@@ -456,6 +470,20 @@ def test_rows_that_end_where_nothing_is_left(run: Callable[..., Done]) -> None:
     assert (code, reasons) == (0, ["exhausted"] * 2)
     assert err.splitlines()[-1] == (
         "backtrack-sampler: 2 rows ended where nothing was left to draw: see --on-exhausted"
+    )
+
+
+def test_rows_that_end_where_the_context_is_full(fake: FakeModel, run: Callable[..., Done]) -> None:
+    """Nor are these."""
+    fake.context_size = 6
+    write_prompts("a", "b")
+    code, err = run("--max-new-tokens", "50", "--seed", "4")
+    assert code == 0
+    full = sum(row["finish_reason"] == "context" and "error" not in row for row in read())
+    assert full
+    counted = "1 row" if full == 1 else f"{full} rows"
+    assert (
+        err.splitlines()[-1] == f"backtrack-sampler: {counted} ended where the model's context was full: see --context"
     )
 
 

@@ -164,10 +164,15 @@ def test_output_that_is_closed(refused: Callable[..., str], monkeypatch: pytest.
 
 @pytest.mark.slow
 def test_full_context(capfd: pytest.CaptureFixture[str]) -> None:
-    """When the context is full the text so far stands, and one line says what to do."""
-    assert main(["generate", PROMPT, "--context", "64", "--max-new-tokens", "9999", "--seed", "1"]) == 2
+    """When the context is full the text ends, and one line says so; it is an error where that is asked for."""
+    arguments = ["generate", PROMPT, "--context", "64", "--max-new-tokens", "9999", "--seed", "1"]
+    assert main(arguments) == 0
+    text, err = capfd.readouterr()
+    assert len(text.split()) > 20
+    assert err == "backtrack-sampler: the text ends where the model's context was full: see --context\n"
+    assert main([*arguments, "--on-context-full", "raise"]) == 2
     out, err = capfd.readouterr()
-    assert len(out.split()) > 20
+    assert out == text
     assert re.fullmatch(r"backtrack-sampler: the context of \d+ tokens is full after \d+ new ones: .*\n", err)
 
 
@@ -277,7 +282,8 @@ BROKEN_STRATEGY = "raise ValueError('two\\nlines')"
         (["x", "--max-length", "0"], "max_length"), (["x", "--stop", ""], "stop"), (["x", "--seed", "x"], "invalid int"),
         (["x", "--context", "0"], "--context must be"), (["x", "--system", "Be brief."], "--system needs --chat"),
         (["x", "--max-retries", "0"], "max_retries"), (["x", "--max-discarded", "-1"], "max_discarded"),
-        (["x", "--on-exhausted", "cry"], "invalid choice"), (["x", "--nonsense"], "unrecognized"),
+        (["x", "--on-exhausted", "cry"], "invalid choice"), (["x", "--on-context-full", "accept"], "invalid choice"),
+        (["x", "--nonsense"], "unrecognized"),
         ([], "required: PROMPT"),
     ],
 )  # fmt: skip

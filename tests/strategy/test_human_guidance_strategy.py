@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from backtrack_sampler import BacktrackSampler, ChainStrategy
 from backtrack_sampler.errors import InputError
+from backtrack_sampler.guidance import BACK, QUIT, Menu
 from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
 from backtrack_sampler.strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
-from backtrack_sampler.terminal.guidance_screen import BACK, QUIT, Menu
 from backtrack_sampler.testing import FakeProvider, check_strategy
 
 WORDS = ["", " one", " two", " three", " four"]

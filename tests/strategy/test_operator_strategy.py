@@ -344,3 +344,22 @@ def test_on_real_models(engine: str, request: pytest.FixtureRequest) -> None:
     # Each discarded token was the one just drawn, which no model had to evaluate.
     assert sampler.stats.forward_passes == sampler.stats.emitted
     assert copy.deepcopy(operator)._history == []  # the stream is over, and nothing is left of it
+
+
+def test_failed_attempts_are_forgotten_with_the_text_before_them() -> None:
+    """After "ab" an attempt has failed; its own rollback to "a" forgets that, and after "ae" the first one counts anew."""
+    plan = {"abc": [1], "abd": [2], "aec": [1]}
+    likes = {"": "a", "a": "be", "ab": "cd", "ae": "cd"}
+
+    def judge(steps: list[Step]) -> int:
+        counts = plan.get("".join(step.text for step in steps))
+        return counts.pop(0) if counts else 0
+
+    def logits(tokens: list[int]) -> list[float]:
+        row = [-9.0] * 5
+        for rank, letter in enumerate(likes["".join("abcde"[token] for token in tokens[1:])]):
+            row["abcde".index(letter)] = -rank
+        return row
+
+    strategy = OperatorStrategy(Recorder(judge, lookback=None), max_retries=1)
+    assert text(FakeProvider("abcde", logits, eos=-1), strategy, temperature=0, max_new_tokens=3) == "aed"

@@ -207,3 +207,23 @@ def test_a_replacement_partly_taken_back_frees_its_place() -> None:
     chain = lambda p: ChainStrategy([AntiSlopStrategy(p, [" wait wait"]), ReplaceStrategy(p, " so", " on wait wait")])  # noqa: E731
     text = run(chain, [" so", " on", ".", " so"])
     assert " so" not in text
+
+
+def test_what_is_taken_back_of_a_replacement_is_searched_again() -> None:
+    """Another strategy takes the end of what was put in back: what the model writes there instead is searched."""
+
+    class Once(BaseStrategy):
+        """Takes two tokens back after "ccc", the first time."""
+
+        def __init__(self) -> None:
+            self.asks = [2]
+
+        def backtrack(self, tokens):
+            return self.asks.pop() if tokens == [2, 2, 2] and self.asks else 0
+
+        def pending(self, tokens):
+            return len(tokens)
+
+    provider = FakeProvider("abc", lambda tokens: [0, 9, 0], eos=-1)  # b for ever
+    chain = [ReplaceStrategy(provider, "b", "ccc", max_replacements=2), Once()]
+    assert BacktrackSampler(provider, chain).generate_text("a", temperature=0, max_new_tokens=4) == "cccc"

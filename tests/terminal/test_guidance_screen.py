@@ -6,7 +6,8 @@ import unicodedata
 
 import pytest
 
-from backtrack_sampler.terminal.guidance_screen import Menu, Span, lay_out
+from backtrack_sampler.guidance import Menu
+from backtrack_sampler.terminal.guidance_screen import Span, lay_out
 from backtrack_sampler.terminal.layout import width
 
 LONG = "It was a dark and stormy night; the rain fell in torrents, except at occasional intervals. " * 2

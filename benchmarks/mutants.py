@@ -1,0 +1,77 @@
+"""Which changes to the core would no test notice? A mutation run over sessions, sampling, strategies and operators.
+
+make mutants                                                   # all: hours; goes on where it was stopped
+python benchmarks/mutants.py "backtrack_sampler.rollback*"     # one module, or one function, again
+mutmut show NAME                                               # what a survivor has changed
+
+The settings are in pyproject.toml, under `tool.mutmut`. Two things differ from mutmut's own changes: a call, or a
+`del`, that stands alone is left out as well, for such are the guards that forget something after a rollback; and
+texts stay as they are, since they are messages. One process runs, so that the machine can be used.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import libcst as cst
+from mutmut.mutation import mutators
+
+RESULTS = Path("mutants")
+TEXTS = [entry for entry in mutators.mutation_operators if entry[1] is mutators.operator_string]
+UNTOUCHED, KILLED, SURVIVED, UNTESTED = None, (1, 3), 0, 33  # exit codes; any other is a time limit
+
+
+def left_out(statement: cst.Expr | cst.Del) -> Iterator[cst.Pass]:
+    """Nothing in place of a statement that only does something."""
+    if isinstance(statement, cst.Del) or isinstance(statement.value, cst.Call):
+        yield cst.Pass()
+
+
+def summary() -> str:
+    """A row a file, and the names of those that no test has noticed."""
+    rows, survivors, every = [], [], Counter[str]()
+    for path in sorted(RESULTS.rglob("*.py.meta")):
+        codes = json.loads(path.read_text())["exit_code_by_key"]
+        if not codes:
+            continue
+        found = Counter(map(verdict, codes.values()))
+        survivors += [
+            f"{verdict(code)}: {name}" for name, code in codes.items() if verdict(code) in ("survived", "untested")
+        ]
+        every += found
+        rows.append(row(str(path.relative_to(RESULTS)).removesuffix(".meta"), found))
+    heading = "| file | changes | noticed | survived | untested | not run | noticed |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    return "\n".join([*survivors, "", heading, *rows, row("all", every)])
+
+
+def verdict(code: int | None) -> str:
+    names = {UNTOUCHED: "not run", SURVIVED: "survived", UNTESTED: "untested"}
+    return names.get(code, "noticed")  # by a test that fails, or that does not end
+
+
+def row(name: str, found: Counter[str]) -> str:
+    tried = found.total() - found["not run"]
+    share = f"{found['noticed'] / tried:.1%}" if tried else "-"
+    return f"| {name} | {found.total()} | {found['noticed']} | {found['survived']} | {found['untested']} | {found['not run']} | {share} |"
+
+
+def main() -> None:
+    operators = mutators.mutation_operators
+    assert isinstance(operators, list)
+    for entry in TEXTS:
+        operators.remove(entry)
+    operators += [(cst.Expr, left_out), (cst.Del, left_out)]
+    from mutmut.__main__ import cli
+
+    try:
+        cli(["run", "--max-children", "1", *sys.argv[1:]], standalone_mode=False)
+    finally:
+        print(summary())
+
+
+if __name__ == "__main__":
+    main()
