@@ -116,6 +116,7 @@ class LlamacppProvider(BaseProvider):
         cache_bytes: int = 256 << 20,
         n_ctx: int = 4096,
         threads: int | None = None,
+        piece: int | None = None,
         **llama: Any,
     ) -> LlamacppProvider:
         """Load a model.
@@ -126,6 +127,7 @@ class LlamacppProvider(BaseProvider):
             cache_bytes: memory for saved states.
             n_ctx: context size in tokens; 0 takes the model's own.
             threads: `n_threads` and `n_threads_batch` in one.
+            piece: see the class.
             **llama: anything else `llama_cpp.Llama` takes. Without `n_gpu_layers`, all layers go to a
                 GPU where llama.cpp was compiled for one.
 
@@ -156,7 +158,7 @@ class LlamacppProvider(BaseProvider):
         except (ValueError, RuntimeError, OSError, ImportError) as error:
             what = f"{path} is broken or not a GGUF model" if path else f"cannot load {model}"
             raise ModelError(f"{what} ({_one_line(error)})") from error
-        return cls(llm, api.LlamaRAMCache(capacity_bytes=cache_bytes))
+        return cls(llm, api.LlamaRAMCache(capacity_bytes=cache_bytes), piece=piece)
 
     # -- text ------------------------------------------------------------------------------
 

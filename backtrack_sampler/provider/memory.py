@@ -243,7 +243,8 @@ class Memory(ABC):
         stream goes on from wherever it is; so does a prompt that begins with much that was not cut so.
         """
         last = len(tokens) - 1
-        goes_on = last >= row.prompt and (shared > last or (shared == last and last in row.asked))
+        # A token after the prompt may be a longer prompt, where nobody has asked for this one.
+        goes_on = shared >= last >= row.prompt and (shared > last or last > row.prompt or last in row.asked)
         shared = min(shared, last)
         whole = self._pieces(min(shared, row.whole))
         piece = self._owner.piece

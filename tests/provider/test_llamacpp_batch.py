@@ -161,7 +161,7 @@ def test_going_back_to_a_saved_state(kind: str, interval: int, make: Make) -> No
         forwards, evaluated = checker.check(streams)
         assert forwards == 1
         assert evaluated <= interval + 2
-    state = 40 + 1  # the first: the prompt's, with a new token
+    state = 40 + 1 + interval
     assert checker.check([streams[0][:state] + [8], streams[1] + [5]]) == (1, 2)  # exactly to one
     assert checker.check([streams[0][:state] + [8, 9], streams[1][:30]])[1] == 1 + 30  # before the first of them
 
@@ -186,7 +186,7 @@ def test_beginning_as_another_row_once_was(kind: str, interval: int, make: Make)
     checker.check([tokens, words(3, 30)])
     new = tokens[:150] + [9]
     forwards, evaluated = checker.check([tokens + [5], new])
-    assert (forwards, evaluated <= interval + 2) == (1, True)
+    assert (forwards, evaluated <= interval + 2) == (2, True)  # a prompt is evaluated as it would be alone
     assert checker.check([tokens + [5, 6], new + [6]]) == (1, 2)
 
 
@@ -268,8 +268,18 @@ def test_equal_prompts_are_evaluated_once(kind: str, make: Make) -> None:
 
 @pytest.mark.parametrize("kind", ATTENTION)
 def test_what_prompts_share_is_evaluated_once(kind: str, make: Make) -> None:
-    """A beginning once, and each ending once, in a second pass."""
+    """The whole pieces of a beginning once, and each ending as it would be alone, in a pass of its own."""
     checker = Checker(make, kind)
+    prompt = words(1, 70)
+    assert checker.check([prompt + [3 + n] * 20 for n in range(6)]) == (1 + 6, 64 + 6 * 26)
+    assert checker.check([prompt + [3 + n] * 21 for n in range(6)]) == (1, 6)
+
+
+@pytest.mark.parametrize("kind", ATTENTION)
+def test_prompts_as_they_come(kind: str, make: Make) -> None:
+    """Without pieces all that prompts share is evaluated once, and the rest together."""
+    checker = Checker(make, kind)
+    checker.provider.piece = 1
     prompt = words(1, 60)
     assert checker.check([prompt + [3 + n] * 20 for n in range(6)]) == (2, 60 + 6 * 20)
     assert checker.check([prompt + [3 + n] * 21 for n in range(6)]) == (1, 6)
@@ -280,7 +290,8 @@ def test_many_streams(make: Make) -> None:
     checker = Checker(make, "gemma3", n_ctx=256)
     prompt = words(1, 40)
     assert checker.check([prompt] * 64) == (1, 40)
-    assert checker.check([prompt + words(n, 2) for n in range(64)]) == (1, 128)
+    for count in (1, 2):
+        assert checker.check([prompt + words(n, count) for n in range(64)]) == (1, 64)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -313,9 +324,9 @@ def test_a_row_that_moved_comes_back(kind: str, make: Make) -> None:
 def test_longer_streams(kind: str, make: Make) -> None:
     """Past 256 and past 512 tokens: a larger context takes over, and nothing is evaluated again."""
     checker = Checker(make, kind)
-    streams = [words(n, 100) for n in range(3)]
+    streams = [words(n, 128) for n in range(3)]
     checker.check(streams)
-    for more in (20, 150, 1, 300, 1):
+    for more in (128, 300, 1):
         streams = [tokens + words(n + more, more) for n, tokens in enumerate(streams)]
         assert checker.check(streams)[1] == 3 * more
 
@@ -326,7 +337,7 @@ def test_more_streams(kind: str, make: Make) -> None:
     checker = Checker(make, kind)
     streams = [words(n, 100) for n in range(5)]
     checker.check(streams[:2])
-    assert checker.check(streams) == (1, 300 if kind == "mamba" else 500)
+    assert checker.check(streams)[1] == (300 if kind == "mamba" else 500)
     assert checker.check([tokens + [5] for tokens in streams]) == (1, 5)
 
 
@@ -366,11 +377,12 @@ def test_a_state_that_cannot_be_moved(kind: str, make: Make, monkeypatch: pytest
 def test_going_back_behind_a_window_that_was_moved(make: Make) -> None:
     """A state that has moved to a larger context holds only its window: going back behind it is still right."""
     checker = Checker(make, "gemma3")
-    streams = [words(n, 300) for n in range(2)]
+    streams = [words(n, 256) for n in range(2)]
     checker.check(streams)
     streams = [tokens + words(9, 250) for tokens in streams]
     assert checker.check(streams)[1] == 2 * 250
-    assert checker.check([streams[0][:100] + [9], streams[1][:545] + [7]])[1] == 101 + 1
+    streams = grown(checker, streams, 30)
+    assert checker.check([streams[0][:100] + [9], streams[1][:530] + [7]])[1] == 101 + 1
     checker.check([streams[0][:100] + [9, 8], streams[1][:285] + [7]])
 
 
@@ -469,7 +481,7 @@ def test_reset_frees_the_context(make: Make) -> None:
     checker.provider.reset()
     assert not free.alive
     assert not checker.provider.batched
-    assert checker.check(streams) == (1, 70)
+    assert checker.check(streams) == (2, 70)
 
 
 def test_contexts_are_freed_when_nobody_needs_them(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

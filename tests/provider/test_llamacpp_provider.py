@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,17 +75,34 @@ def test_going_back_on_a_tiny_sliding_window(tmp_path: Path, swa_full: bool) -> 
     )  # fmt: skip
 
 
-def test_going_back_behind_a_restored_window(tmp_path: Path) -> None:
-    """A restored state holds only the window, also in the full-size cache: going back behind it is still right."""
+@pytest.mark.parametrize("swa_full", [True, False])
+def test_going_back_behind_a_restored_window(tmp_path: Path, swa_full: bool) -> None:
+    """A restored state holds only the window, also in the full-size cache: an earlier state is restored, or all evaluated."""
     path = tiny_gguf.write_gemma3(tmp_path / "tiny.gguf")
-    provider = LlamacppProvider.from_pretrained(path, n_ctx=1024)
-    tokens = words(3, 300, 3, 64)
+    provider = LlamacppProvider.from_pretrained(path, n_ctx=1024, swa_full=swa_full)
+    fresh = LlamacppProvider.from_pretrained(path, n_ctx=1024, cache_bytes=10)
+    tokens = words(3, 900, 3, 64)
     provider.logits(tokens)
-    provider.reset()
-    provider.logits(tokens)  # from the saved state
-    found = provider.logits([*tokens[:100], 9])
-    fresh = LlamacppProvider.from_pretrained(path, n_ctx=1024)
-    np.testing.assert_allclose(found, fresh.logits([*tokens[:100], 9]), rtol=1e-3, atol=1e-3)
+    for kept, evaluated in ((600, 600 - 512 + 1), (260, 5), (100, 101)):
+        provider.reset()
+        provider.logits(tokens)  # from the saved state
+        before = provider.evaluated_tokens
+        found = provider.logits([*tokens[:kept], 9])
+        fresh.reset()
+        np.testing.assert_allclose(found, fresh.logits([*tokens[:kept], 9]), rtol=1e-3, atol=1e-3)
+        assert provider.evaluated_tokens == before + evaluated
+
+
+def test_going_to_and_fro_in_a_full_size_window(tmp_path: Path) -> None:
+    """Two texts that share 600 of 900 tokens, in turns: what is left to evaluate is a piece at the most."""
+    path = tiny_gguf.write_gemma3(tmp_path / "tiny.gguf")
+    provider = LlamacppProvider.from_pretrained(path, n_ctx=1024, swa_full=True)
+    tokens = words(3, 900, 3, 64)
+    provider.logits(tokens)
+    for text in (tokens[:600] + [5, 6, 7], tokens) * 3:
+        before = provider.evaluated_tokens
+        provider.logits(text)
+        assert provider.evaluated_tokens < before + 64
 
 
 @pytest.mark.slow
@@ -151,6 +169,66 @@ def test_saved_states_stay_within_their_capacity(tmp_path: Path) -> None:
         provider.logits(words(4, length, 3, 64))
         assert cache.cache_size <= cache.capacity_bytes
     assert len(cache.cache_state) > 1
+
+
+class Twice:
+    """The same texts on a provider that has seen others, and on one that evaluates each anew."""
+
+    def __init__(self, path: Path, low: int = 3, high: int = 64, **options: Any) -> None:
+        options = {"n_ctx": 1024, **options}
+        self.warm = LlamacppProvider(LlamacppProvider.from_pretrained(path, **options)._llm, remember=8)
+        self._cold = LlamacppProvider.from_pretrained(path, cache_bytes=10, **options)
+        self._range = low, high
+
+    def words(self, seed: int, count: int) -> list[int]:
+        return words(seed, count, *self._range)
+
+    def cold(self, prompt: list[int], new: list[int]) -> list[np.ndarray]:
+        self._cold.reset()
+        return [self._cold.logits(prompt + new[:n]) for n in range(len(new) + 1)]
+
+    def check(self, prompt: list[int], new: list[int]) -> None:
+        """Bit by bit the same, after the prompt and after each new token."""
+        for n, expected in enumerate(self.cold(prompt, new)):
+            np.testing.assert_array_equal(self.warm.logits(prompt + new[:n]), expected)
+
+
+def check_rounding(twice: Twice, steps: int) -> None:
+    """Equal texts have equal logits, bit by bit, whatever was evaluated before them."""
+    prompt, new = twice.words(1, 150), twice.words(2, 3)
+    twice.check(prompt, new)  # cold
+    for count in range(steps):
+        twice.warm.logits(prompt + twice.words(3, count))
+    twice.check(prompt, new)  # again, after other tokens
+    for length in (100, 128, 149):  # after one that begins alike
+        twice.check(prompt[:length] + twice.words(length, 3), new)
+    twice.check(prompt, new)
+    twice.check([*prompt, 9], new)  # a word longer, and shorter
+    twice.check(prompt[:-1], new)
+    twice.check(prompt[:128], new)
+    twice.warm.logits(twice.words(4, 70))
+    twice.check(prompt, new)  # from a saved state
+    twice.warm.logits(twice.words(4, 71))
+    twice.check(prompt + twice.words(5, 20), new)
+    prompt, new = twice.words(6, 150), twice.words(7, steps)
+    expected = twice.cold(prompt, new)
+    for n in [*range(steps), 3, 4, 5]:  # goes back beyond what is remembered
+        np.testing.assert_array_equal(twice.warm.logits(prompt + new[:n]), expected[n])
+
+
+@pytest.mark.parametrize("flash_attn", [False, True])
+@pytest.mark.parametrize("architecture", ["gemma3", "mamba", "lfm2"])
+def test_equal_texts_are_rounded_equally(architecture: str, flash_attn: bool, tmp_path: Path) -> None:
+    """Cold, again, after a text that begins alike, from a saved state, after going back: the very same logits."""
+    path = getattr(tiny_gguf, f"write_{architecture}")(tmp_path / "tiny.gguf")
+    check_rounding(Twice(path, flash_attn=flash_attn, swa_full=True), 100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["smollm_file", "gemma_file"])
+def test_equal_texts_are_rounded_equally_on_a_real_model(model: str, request: pytest.FixtureRequest) -> None:
+    """Also with quantised weights, whose kernels round differently for each number of tokens."""
+    check_rounding(Twice(request.getfixturevalue(model), 1000, 40000), 20)
 
 
 @pytest.mark.slow
