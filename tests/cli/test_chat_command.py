@@ -426,7 +426,7 @@ def command(lines: str, *arguments: str) -> Done:
 def test_a_real_model_through_a_pipe(tmp_path: Path) -> None:
     """Answers of the embedded model as plain text, and nothing else."""
     file = tmp_path / "chat.json"
-    arguments = ["--max-new-tokens", "20", "--seed", "1", "--operator", "repetition:max_repetitions=1"]
+    arguments = ["--max-new-tokens", "20", "--temperature", "0", "--operator", "repetition:max_repetitions=1"]
     done = command(f"Who was Darwin?\nWhere did he live?\n/save {file}\n", *arguments)
     assert (done.code, done.err) == (0, f"(4 messages saved to {file})\n")
     assert "\x1b" not in done.out
@@ -492,7 +492,7 @@ def test_a_whole_conversation(tmp_path: Path) -> None:
         assert "/help" in talk.screen.display[1]
 
         first = talk.say("Who was Darwin?")
-        assert "Darwin" in first
+        assert len(answer_in(first).split()) > 5
         assert "--max-new-tokens" in first.split("\n")[-1]
         assert talk.say("") == ""
         second = talk.say("Where did he live?")
