@@ -12,7 +12,8 @@ import backtrack_sampler, backtrack_sampler.testing, backtrack_sampler.cli.main
 import backtrack_sampler.strategy as strategies, backtrack_sampler.provider as providers
 for package in (strategies, providers):
     for module in pkgutil.iter_modules(package.__path__):
-        if module.name not in ("transformers_cache", "transformers_batch", "transformers_stream"):  # imported when a model is evaluated
+        # The others of transformers are imported when a model is evaluated.
+        if not module.name.startswith("transformers_") or module.name in ("transformers_provider", "transformers_model"):
             importlib.import_module(f"{package.__name__}.{module.name}")
 third = {"torch", "numpy", "curses", "_curses", "transformers", "llama_cpp", "typing_extensions", "regex", "tqdm"}
 assert not third & set(sys.modules), third & set(sys.modules)
