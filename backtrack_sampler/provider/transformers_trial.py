@@ -1,8 +1,8 @@
 """Whether a model's memory gives the logits that each text has by itself: found out once, before it is used.
 
 Some families of transformers need to be told positions, some make a memory of their own, some are wrong with
-any, and say nothing. So all but those known to be right are tried, in float32 on a small sibling where one can
-be built: then neither dtype nor size changes the answer.
+any, and say nothing. So all but those known to be right are tried, on a small sibling where one can be built:
+then neither dtype nor size changes the answer.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .transformers_model import CausalModel
 from .transformers_sibling import sibling
 from .transformers_stream import Stream
 
-__all__ = ["batches_exactly", "settle"]
+__all__ = ["batches_exactly", "difference", "rounding", "settle"]
 
-_EXACT = 1e-4  # differences in float32, as a share of how far logits are from their mean
 _COLUMNS = 512  # more than the window that GPT-Neo counts for itself
+_FAILS = "it fails"
 _known: dict[tuple[str, type, str], Any] = {}  # what siblings have shown
 
 
@@ -57,11 +57,16 @@ def settle(causal: CausalModel) -> str:
     found: str
     causal.positions, found = _verdict("stream", causal, _stream_trial)
     if found:
-        causal.cache_name = None
         try:
             causal.plain(_text(2, causal))
-        except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:
+            if found.startswith(_FAILS):  # which may be for the sizes of the sibling
+                causal.positions, found = _stream_trial(causal, rounding(causal))
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
             raise ModelError(f"{type(causal.model).__name__} cannot be evaluated ({_line(error)})") from error
+    if found:
+        causal.cache_name = None
     return found
 
 
@@ -82,9 +87,15 @@ def batches_exactly(causal: CausalModel) -> bool:
 
 
 def _is_like_llama(causal: CausalModel) -> bool:
-    """Full attention and sliding windows with rotary positions that it can be told: those are known to be right."""
+    """Full attention and sliding windows, with rotary positions that it can be told: those are known to be right.
+
+    But where a config does not say which layers slide, and only has a window, some use it and some do not (Moshi).
+    """
+    right = {DynamicLayer, DummyLayer}
+    if getattr(causal.config, "layer_types", None):
+        right.add(DynamicSlidingWindowLayer)
     layers = {type(layer) for layer in DynamicCache(config=causal.config).layers}
-    return causal.positions and bool(causal.ropes) and layers <= {DynamicLayer, DynamicSlidingWindowLayer, DummyLayer}
+    return causal.positions and bool(causal.ropes) and layers <= right
 
 
 def _verdict(what: str, causal: CausalModel, trial: Callable[[CausalModel, float], Any]) -> Any:
@@ -97,8 +108,8 @@ def _verdict(what: str, causal: CausalModel, trial: Callable[[CausalModel, float
         plain = config._attn_implementation in (None, "sdpa", "eager")
         small = sibling(type(causal.model), config) if plain else None
         if small is None:
-            return trial(causal, _rounding(causal))
-        _known[key] = trial(small, _EXACT)
+            return trial(causal, rounding(causal))
+        _known[key] = trial(small, rounding(small))
     return _known[key]
 
 
@@ -112,11 +123,11 @@ def _stream_trial(causal: CausalModel, tolerance: float) -> tuple[bool, str]:
         nobody = _Nobody()
         memory = OneRow(nobody, 1, Stream(tried, nobody))
         try:
-            worst = max(_difference(memory.logits([tokens])[0], causal.plain(tokens)) for tokens in steps)
+            worst = max(difference(memory.logits([tokens])[0], causal.plain(tokens)) for tokens in steps)
         except torch.OutOfMemoryError:
             raise  # that says nothing of the model
         except Exception as error:
-            found = found or f"it fails ({_line(error)})"
+            found = found or f"{_FAILS} ({_line(error)})"
             continue
         if worst <= tolerance:
             return positions, ""
@@ -134,28 +145,33 @@ def _batch_trial(causal: CausalModel, tolerance: float) -> bool:
         batch.logits([text[:-2] for text in texts])
         batch.logits([text[:-1] + [0] for text in texts])  # goes back over the last of these
         found = [row.clone() for row in batch.logits(texts)]
-        return all(_difference(row, causal.plain(text)) <= tolerance for row, text in zip(found, texts, strict=True))
+        return all(difference(row, causal.plain(text)) <= tolerance for row, text in zip(found, texts, strict=True))
     except torch.OutOfMemoryError:
         raise
     except Exception:
         return False  # it cannot take what it was given
 
 
-def _rounding(causal: CausalModel) -> float:
-    """How far two right ways of evaluating the same text are apart on this very model: alone, and as a beginning."""
+def rounding(causal: CausalModel) -> float:
+    """What difference rounding may make: more than between two right ways to evaluate a text, alone and as a beginning.
+
+    Both without a memory. Rounding is bounded as well, by what a memory that is wrong would do.
+    """
     dtype = causal.model.dtype
-    if dtype in (torch.float32, torch.float64):
-        return _EXACT
+    least, most = {torch.float64: (2e-5, 3e-3), torch.float32: (3e-4, 3e-3)}.get(
+        dtype, (8 * torch.finfo(dtype).eps, 0.1)
+    )
     text = _text(24, causal)
     with torch.inference_mode():
         whole = causal.model(input_ids=torch.tensor([text], device=causal.device)).logits[0].float()
-    seen = max(_difference(whole[length - 1], causal.plain(text[:length])) for length in (5, 9, 14, 23))
-    return float(min(0.1, max(4 * seen, 8 * torch.finfo(dtype).eps)))
+    seen = [difference(whole[length - 1], causal.plain(text[:length])) for length in (5, 9, 14, 23)]
+    return float(min(most, max(least, 4 * max(seen))))
 
 
-def _difference(found: torch.Tensor, expected: torch.Tensor) -> float:
-    difference: float = float((found - expected).abs().max() / (expected - expected.mean()).abs().max())
-    return math.inf if math.isnan(difference) else difference
+def difference(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """The largest one between logits, as a share of how far these are from their mean."""
+    share: float = ((found - expected).abs().max() / (expected - expected.mean()).abs().max()).item()
+    return math.inf if math.isnan(share) else share
 
 
 def _text(length: int, causal: CausalModel) -> list[int]:
