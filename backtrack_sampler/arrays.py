@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["copy_of", "entropy", "host", "scale", "top_of_rows"]
+__all__ = ["copy_of", "entropy", "host", "on_device", "scale", "top_of_rows"]
 
 
 def top_of_rows(rows: Iterable[Any], count: int) -> list[tuple[Any, Any]] | None:
     """The best `count` of each row, as `candidates` takes them, in one selection and one transfer.
 
     Returns:
-        None where it brings nothing: rows that are in the processor's own memory are best read one by one.
+        None where nothing is to be selected. (Rows in the processor's own memory are best read one by one.)
     """
     rows = list(rows)
-    if not (rows and is_torch(rows[0]) and on_device(rows[0])):
+    if not count:
         return None
     import torch
 
@@ -31,9 +31,9 @@ def is_torch(array: Any) -> bool:
     return type(array).__module__.partition(".")[0] == "torch"
 
 
-def on_device(tensor: Any) -> bool:
-    """Whether a tensor is in another memory than the processor's."""
-    return bool(tensor.device.type != "cpu")
+def on_device(row: Any) -> bool:
+    """Whether a row is in another memory than the processor's."""
+    return is_torch(row) and bool(row.device.type != "cpu")
 
 
 def host(logits: Any) -> Any:

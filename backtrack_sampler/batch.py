@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 from weakref import WeakValueDictionary
 
-from .arrays import top_of_rows
+from .arrays import on_device, top_of_rows
 from .errors import BacktrackError, BatchError, InputError, StrategyError
 from .provider.base_provider import BaseProvider
 from .stats import Stats
@@ -156,12 +156,16 @@ def _step(provider: BaseProvider, active: list[TokenStream], cost: Stats) -> lis
     started = time.perf_counter()
     forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
     sequences = [row.sequence for row in active]
-    best = None
-    with suppress(BacktrackError):  # a strategy's: it will be said when its row is drawn
-        reach = max(row.reach for row in active)
-        best = top_of_rows(provider.peek_batch(sequences), reach) if reach else None
+    rows, best = provider.peek_batch(sequences), None
+    first = next(rows)
+    if on_device(first):
+        with suppress(BacktrackError):  # a strategy's: it will be said when its row is drawn
+            best = top_of_rows(chain([first], rows), max(row.reach for row in active))
+        rows = provider.peek_batch(sequences)  # those are remembered now
+    else:
+        rows = chain([first], rows)
     chunks = []
-    for row, logits, top in zip(active, provider.peek_batch(sequences), best or repeat(None), strict=False):
+    for row, logits, top in zip(active, rows, best or repeat(None), strict=False):
         new = row.step(logits, top)
         for _ in range(_FROM_MEMORY):
             known = provider.recall(row.sequence) if row.went_back else None

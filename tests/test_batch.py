@@ -27,6 +27,7 @@ from backtrack_sampler import (
     ExhaustedError,
     InputError,
     StrategyError,
+    batch,
 )
 from backtrack_sampler.events import Finished, Released, Rollback
 from backtrack_sampler.provider import memory as memories
@@ -717,3 +718,28 @@ def test_torch_stays_out_of_inference_mode() -> None:
         logits[3] = 0.0
         assert not logits.is_inference()
         assert logits.dtype is torch.float32
+
+
+def test_rows_on_a_device_are_selected_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One selection a step for all rows, and each is the stream that it is without."""
+    provider = TransformersProvider(tiny("llama"), TinyTokenizer())
+    options: dict[str, Any] = {"seeds": 1, "max_new_tokens": 8}
+    prompts = [[5, 6], [7], [8, 9, 10]]
+
+    def make(number: int) -> Any:
+        return AntiSlopStrategy(provider, [provider.decode([9])]) if number else None
+
+    expected = [row.tokens for row in _all(provider, prompts, make, options)]
+    selected: list[int] = []
+    together = batch.top_of_rows
+    monkeypatch.setattr(batch, "on_device", lambda row: True)
+    monkeypatch.setattr(batch, "top_of_rows", lambda rows, count: selected.append(count) or together(rows, count))
+    assert [row.tokens for row in _all(provider, prompts, make, options)] == expected
+    assert len(selected) >= 8
+    assert set(selected) >= {50}
+
+
+def _all(provider: BaseProvider, prompts: list[Any], make: Callable[[int], Any], options: dict[str, Any]) -> list[Any]:
+    running = BacktrackSampler(provider).generate_batch(prompts, in_order(make), **options)
+    list(running)
+    return running.rows
