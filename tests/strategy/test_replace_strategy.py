@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from backtrack_sampler import (
@@ -11,7 +13,10 @@ from backtrack_sampler import (
     ChainStrategy,
     InputError,
     ReplaceStrategy,
+    Rollback,
 )
+from backtrack_sampler.options import SessionOptions
+from backtrack_sampler.strategy.base_strategy import Stream
 from backtrack_sampler.testing import FakeProvider
 
 WORDS = ["a", ". So", " on", " But", " wait", ".", " so", " S", "o", "<end>", ""]
@@ -122,15 +127,29 @@ def test_where_it_applies() -> None:
 
 
 def test_max_prob() -> None:
-    """Only where the found text's first token was not too probable."""
+    """Only where the found text's first token was not too probable; what another strategy forces is certain."""
+    even = FakeProvider(WORDS, lambda tokens: [0.1 * (token == 6) for token in range(len(WORDS))], eos=-1)
+    few = BacktrackSampler(even, ReplaceStrategy(even, " so", " on", max_prob=0.2))
+    assert few.generate_text("a", temperature=0, max_new_tokens=2) == " on on"
+
+    class Forces(BaseStrategy):
+        def on_probs(self, probs, tokens):
+            return {6: math.inf}
+
+    for most, text in ((1, " on"), (0.9, " so")):
+        forced = BacktrackSampler(even, [Forces(), ReplaceStrategy(even, " so", " on", max_prob=most)])
+        assert forced.generate_text("a", temperature=0, max_new_tokens=1) == text
     spelled = [" so"]
     assert run(lambda p: ReplaceStrategy(p, " so", " on", max_prob=0.5), spelled) == " so"
     assert run(lambda p: ReplaceStrategy(p, " so", " on", max_prob=1), spelled) == " on"
 
 
 def test_replaced_by_nothing() -> None:
-    """An empty replacement takes the text back and draws something else there."""
-    assert not run(lambda p: ReplaceStrategy(p, " so", ""), [" so", " on"]).startswith(" so")
+    """An empty replacement takes the text back, once, and draws the next best there."""
+    provider, events = make([" so", " on"]), []
+    sampler = BacktrackSampler(provider, ReplaceStrategy(provider, " so", ""))
+    assert sampler.generate_text("a", temperature=0, max_new_tokens=2, on_event=events.append) == "a on"
+    assert [event.why for event in events if isinstance(event, Rollback)] == ["replaced by ''"]
 
 
 def test_a_special_token() -> None:
@@ -209,21 +228,64 @@ def test_a_replacement_partly_taken_back_frees_its_place() -> None:
     assert " so" not in text
 
 
-def test_what_is_taken_back_of_a_replacement_is_searched_again() -> None:
-    """Another strategy takes the end of what was put in back: what the model writes there instead is searched."""
+class TakesBack(BaseStrategy):
+    """Takes so many tokens back after "ccc", the first time; then wants a letter, once, as the next token."""
 
-    class Once(BaseStrategy):
-        """Takes two tokens back after "ccc", the first time."""
+    def __init__(self, count: int, then: int) -> None:
+        self.asks, self.then, self.waits = [count], then, False
 
-        def __init__(self) -> None:
-            self.asks = [2]
+    def on_probs(self, probs, tokens):
+        if not self.waits:
+            return probs
+        self.waits = False
+        return {self.then: 1.0}
 
-        def backtrack(self, tokens):
-            return self.asks.pop() if tokens == [2, 2, 2] and self.asks else 0
+    def backtrack(self, tokens):
+        if tokens != [2, 2, 2] or not self.asks:
+            return 0
+        self.waits = True
+        return self.asks.pop()
 
-        def pending(self, tokens):
-            return len(tokens)
+    def pending(self, tokens):
+        return len(tokens)
 
-    provider = FakeProvider("abc", lambda tokens: [0, 9, 0], eos=-1)  # b for ever
-    chain = [ReplaceStrategy(provider, "b", "ccc", max_replacements=2), Once()]
-    assert BacktrackSampler(provider, chain).generate_text("a", temperature=0, max_new_tokens=4) == "cccc"
+
+def interrupted(count: int, then: str, **options) -> str:
+    """b is replaced by ccc, another strategy takes the end of that back and writes `then`; the model wants b at first, then a."""
+    provider = FakeProvider("abc", lambda tokens: [1.0, 9.0 * (len(tokens) == 1), 0.0], eos=-1)
+    chain = [TakesBack(count, "abc".index(then)), ReplaceStrategy(provider, "b", "ccc", **options)]
+    return BacktrackSampler(provider, chain).generate_text("a", temperature=0, max_new_tokens=4)
+
+
+def test_what_is_taken_back_of_a_replacement_is_void() -> None:
+    """Another strategy takes the end of what was put in back: what is written there instead stands, or is searched."""
+    assert interrupted(2, "a", max_replacements=1) == "caaa"
+    assert interrupted(2, "b", max_replacements=2) == "cccc"
+
+
+def test_a_replacement_that_is_taken_back_whole_does_not_count() -> None:
+    """It can be made again, though `max_replacements` says once."""
+    assert interrupted(3, "b", max_replacements=1) == "ccca"
+
+
+def pending(tokens: str, **options) -> list[int]:
+    """How many tokens are pending after each of these, where "aba" is to be replaced."""
+    provider = FakeProvider("abc", eos=-1)
+    strategy = ReplaceStrategy(provider, "aba", "c", **options)
+    strategy.reset()
+    strategy.on_start(Stream((2,), provider.decode, SessionOptions(), lambda token: 0.0))
+    ids, found = [], []
+    for token in map("abc".index, tokens):
+        ids.append(token)
+        strategy.on_next_token(ids, {token: 1.0})
+        found.append(strategy.pending(ids))
+    return found
+
+
+def test_only_what_may_be_replaced_is_pending() -> None:
+    """The beginning of a text is; not where it would be left alone anyway, nor when all replacements are made."""
+    assert pending("cabcca") == [0, 1, 2, 0, 0, 1]
+    assert pending("ab", max_replacements=0) == [0, 0]
+    assert pending("cab", max_new_tokens_for_replace=1) == [0, 0, 0]
+    assert pending("cab", max_new_tokens_for_replace=2) == [0, 1, 2]
+    assert pending("abab", skip_tokens=2) == [0, 0, 1, 2]

@@ -13,6 +13,8 @@ import torch
 import backtrack_sampler
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, ChainStrategy, RollbackError, StrategyError
 from backtrack_sampler.discovery import find_strategy
+from backtrack_sampler.events import Started
+from backtrack_sampler.strategy.v3_adapter import V3Adapter
 from backtrack_sampler.testing import FakeProvider, check_strategy
 
 FILES = Path(__file__).parents[1] / "v3_strategies"
@@ -98,10 +100,77 @@ def test_logits_keep_their_library() -> None:
     """Tensors go in, and what comes back is what the backend works with."""
     import numpy as np
 
-    from backtrack_sampler.strategy.v3_adapter import V3Adapter
-
     adapter = V3Adapter(load("no_repeat")(FakeProvider()))
     for row in (np.zeros(7, np.float32), torch.zeros(7), [0.0] * 7):
         out = adapter.on_logits(row, [])
         assert type(out) is type(row)
         assert float(out[6]) == -float("inf")  # the end token is banned at first
+
+
+class Old:
+    """Just what 3.x wanted of a strategy; remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told = []
+
+    def get_keep_index(self):
+        return 10**9
+
+    def on_logits(self, logits, tokens):
+        return logits
+
+    def on_probs(self, probs, tokens):
+        return probs
+
+    def on_next_token(self, tokens, probs):
+        self.told.append((tokens, probs))
+
+    def backtrack(self, tokens):
+        return tokens
+
+    def reset(self):
+        self.told = []
+
+
+def test_what_a_3x_strategy_is_told() -> None:
+    """Each token, with the row of probabilities that it was drawn from."""
+    old = Old()
+    adapter = V3Adapter(old)
+    adapter.on_logits([0.0, 1.0, 0.0], [])
+    probs = adapter.on_probs({1: 0.75, 2: 0.25}, [])
+    adapter.on_next_token([2], probs)
+    ((tokens, row),) = old.told
+    assert tokens == [2]
+    assert row.tolist() == [[0.0, 0.75, 0.25]]
+    assert adapter.pending([2]) == 0
+
+
+def test_candidates_stay_in_order() -> None:
+    """Highest first, equals by their id."""
+    adapter = V3Adapter(Old())
+    adapter.on_logits([0.0] * 500, [])
+    probs = {token: 0.001 + 0.001 * (token % 2) for token in range(500)}
+    assert list(adapter.on_probs(probs, [])) == [*range(1, 500, 2), *range(0, 500, 2)]
+
+
+def test_a_list_of_the_same_length() -> None:
+    """What is as long as the list must be the list."""
+
+    class Changes(Old):
+        def backtrack(self, tokens):
+            return [token + 1 for token in tokens]
+
+    with pytest.raises(StrategyError, match=r"Changes\.backtrack must return the list shortened"):
+        V3Adapter(Changes()).backtrack([1, 2])
+
+
+def test_its_parameters_are_told() -> None:
+    """A trace shows what a 3.x strategy was made with, where it says so, and nothing otherwise."""
+    events = []
+    strategies = [load("no_repeat")(FakeProvider(), min_tokens=2), Old()]
+    list(BacktrackSampler(FakeProvider(), strategies).generate("a", max_new_tokens=2, seed=1, on_event=events.append))
+    (started,) = [event for event in events if isinstance(event, Started)]
+    assert [(each.name, dict(each.parameters)) for each in started.strategies] == [
+        ("NoRepeatStrategy", {"min_tokens": 2}),
+        ("Old", {}),
+    ]
