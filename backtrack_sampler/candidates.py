@@ -32,8 +32,7 @@ __all__ = [
 ]
 
 DICT_LIMIT = 4096  # more candidates than this stay an array
-_BLOCKS = 4096  # maxima to look at before single logits; wide rows, because each row is a call
-_COARSE = 512
+_LARGE = 1 << 16  # a vocabulary above this is not read twice
 _DRAW_BLOCK = 512  # entries per block in the two-level draw
 
 
@@ -217,33 +216,32 @@ def checked_peak(peak: float) -> float:
 def top(x: Any, k: int) -> tuple[Any, Any]:
     """Ids and values of the k largest of a NumPy array, highest first, ties to the lower id.
 
-    The k-th largest of the maxima of blocks is a lower bound for the k-th largest value, and only a
-    block with a maximum above it can hold one: nothing sorts the vocabulary, and one pass reads it.
+    The k-th largest of the maxima of columns is a lower bound for the k-th largest value, so nothing sorts
+    the vocabulary. A large one is read once: only a column with a maximum above the bound can hold one. For
+    a small one that is more calls than it is worth: after a forward pass each finds its code out of the caches.
     """
     import numpy as np
 
-    width = len(x) // _BLOCKS
-    if width < 2 or 4 * k > _COARSE:
-        parted = np.partition(x, len(x) - k)[len(x) - k :]
-        checked_peak(float(parted.max()))
-        ids = (x >= parted[0]).nonzero()[0]
-        values = x[ids]
+    large = len(x) > _LARGE
+    width = 2048 if large else 512
+    whole = len(x) - len(x) % width
+    if not whole or 4 * k > width:
+        large, maxima = False, np.partition(x, len(x) - k)[len(x) - k :]
     else:
-        used = _BLOCKS * width
-        blocks = x[:used].reshape(width, _BLOCKS)  # a block is a column
-        maxima = blocks.max(axis=0)
-        rest = x[used:]
-        coarse = maxima.reshape(-1, _COARSE).max(axis=0)
-        coarse.partition(_COARSE - k)
-        checked_peak(float(max(coarse[_COARSE - k :].max(), rest.max(initial=-np.inf))))
-        bound = coarse[_COARSE - k]
+        rows, rest = x[:whole].reshape(-1, width), x[whole:]
+        maxima = rows.max(axis=0)
+        if len(rest):
+            np.maximum(maxima[: len(rest)], rest, out=maxima[: len(rest)])
+    ordered = np.sort(maxima)  # NaN comes last
+    bound = ordered[-k]
+    checked_peak(float(ordered[-1]))
+    if large:
         columns = (maxima >= bound).nonzero()[0]
-        few_blocks = blocks[:, columns]
-        row, column = (few_blocks >= bound).nonzero()
-        ids, values = row * _BLOCKS + columns[column], few_blocks[row, column]  # rising ids
-        if used < len(x):
-            more = (rest >= bound).nonzero()[0]
-            ids, values = np.append(ids, more + used), np.append(values, rest[more])
+        row, column = (rows[:, columns] >= bound).nonzero()
+        ids = np.append(row * width + columns[column], whole + (rest >= bound).nonzero()[0])  # rising
+    else:
+        ids = (x >= bound).nonzero()[0]
+    values = x[ids]
     order = (-values).argsort(kind="stable")[:k]
     return ids[order], values[order]
 

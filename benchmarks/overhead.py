@@ -103,13 +103,14 @@ def pairs(
     provider.eos_token_ids = frozenset()  # a long text is wanted, not a good one
     provider.reset()
     sampler = BacktrackSampler(provider, strategy)
-    stream = sampler.generate(prompt, max_new_tokens=tokens, seed=seed)
-    next(stream)
+    stream = sampler.stream(prompt, max_new_tokens=tokens, seed=seed)
+    reading = iter(stream)
+    next(reading)
     found = []
     position = drawn = 1
     while True:
         forwards, started = provider.forward_passes, time.perf_counter()
-        for _ in stream:
+        for _ in reading:
             position += 1
             if provider.forward_passes - forwards >= PIECE:
                 break
@@ -117,8 +118,7 @@ def pairs(
         if count < PIECE:
             break
         seconds = time.perf_counter() - started
-        session = sampler._session
-        drawn_before, drawn = drawn, len(session.tokens) + sampler.stats.discarded
+        drawn_before, drawn = drawn, len(stream.sequence) - len(prompt) + stream.stats.discarded
         # The same tokens at the same places in the same memory, which ends up as it was.
         again = provider._evaluated[1:][-count:]  # going back over several tokens, more were evaluated than are left
         bare.go_back(len(again))

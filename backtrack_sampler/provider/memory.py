@@ -12,6 +12,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from ..arrays import copy_of
@@ -299,10 +300,11 @@ class Memory(ABC):
         return max(1, min(self._remember, REMEMBERED_BYTES // (4 * max(1, self._size) * len(self._rows))))
 
     def _trim(self, row: Row, most: int) -> None:
+        precious = (row.prompt, len(row.tokens))  # what goes last, in this order
         while len(row.recent) > most:
-            # The oldest was inserted first; then the prompt's; at last the last one's.
-            oldest = min(row.recent, key=lambda length: (length == len(row.tokens), length == row.prompt))
-            self._spare.append(row.recent.pop(oldest))
+            others = (length for length in row.recent if length not in precious)  # the oldest was inserted first
+            length = next(chain(others, filter(row.recent.__contains__, precious)))
+            self._spare.append(row.recent.pop(length))
 
     def _forget(self, row: Row, length: int) -> None:
         """A row holds only its first `length` tokens now: note it."""
