@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtrack_sampler.arrays import entropy, scale, top_of_rows
-from backtrack_sampler.candidates import ArrayCandidates
+from backtrack_sampler.candidates import ArrayCandidates, top
 from backtrack_sampler.errors import InputError, ModelError
 from backtrack_sampler.options import SessionOptions
 from backtrack_sampler.sampling import candidates, draw, most_probable, total
@@ -61,7 +61,7 @@ def test_selection_is_exact_in_every_library(values: list[float], given_filters:
         assert list(found.values()) == pytest.approx(list(expected.values()), rel=1e-5)
 
 
-@pytest.mark.parametrize("size", [5_000, 49_152, 262_144])
+@pytest.mark.parametrize("size", [5_000, 49_152, 128_256, 262_144])
 @pytest.mark.parametrize("spread", [0.5, 3.0])
 @pytest.mark.parametrize(("top_k", "top_p", "min_p"), [(50, None, None), (None, 0.9, None), (None, None, 0.1), (None, None, None), (5000, 0.95, None)])  # fmt: skip
 def test_large_vocabularies(size: int, spread: float, top_k, top_p, min_p) -> None:
@@ -81,6 +81,27 @@ def test_large_vocabularies(size: int, spread: float, top_k, top_p, min_p) -> No
     assert list(found)[:100] == order[:100].tolist()
     share = weights[order[0]] / weights[order].sum()
     assert found[int(order[0])] == pytest.approx(share, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [100, 512, 700, 1 << 16, (1 << 16) + 1, 128_256])
+def test_the_best_of_a_vocabulary_of_any_size(size: int) -> None:
+    """Ties go to the lower id, wherever the best stand; NaN is found wherever it stands."""
+    row = (np.random.default_rng(size).integers(-40, 40, size) / 8).astype(np.float32)
+    row[-1] = 6  # what is left over at the end has its share
+    for k in (1, 50, 99):
+        ids, values = top(row, k)
+        assert ids.tolist() == np.argsort(-row, kind="stable")[:k].tolist()
+        assert values.tolist() == row[ids].tolist()
+    for place in (0, size // 2, size - 1):
+        ill = row.copy()
+        ill[place] = np.nan
+        with pytest.raises(ModelError, match="NaN"):
+            top(ill, 50)
+
+
+def test_top_p_among_equals_takes_the_lower_ids() -> None:
+    """Half the mass of equal logits is the first half of the tokens."""
+    assert sorted(candidates(np.zeros(6000, np.float32), top_p=0.5)) == list(range(3000))
 
 
 def test_all_banned_is_no_candidate_and_no_nan() -> None:
@@ -252,3 +273,7 @@ def test_array_candidates_behave_like_a_dict() -> None:
     assert next(iter(array)) == best
     array.pop(best)
     assert "4999 of 5000" in repr(array)
+    assert array.normalised().total() == pytest.approx(1, rel=1e-5)
+    assert list(array.normalised()) == list(array)
+    assert array
+    assert not ArrayCandidates(np.zeros(600, np.float32))

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from backtrack_sampler import BacktrackSampler, ChainStrategy
 from backtrack_sampler.errors import InputError
+from backtrack_sampler.events import Rollback
 from backtrack_sampler.guidance import BACK, QUIT, Menu
 from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
 from backtrack_sampler.strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
+from backtrack_sampler.terminal.guidance_screen import CursesScreen
 from backtrack_sampler.testing import FakeProvider, check_strategy
 
 WORDS = ["", " one", " two", " three", " four"]
@@ -325,6 +327,35 @@ def test_any_answers_lead_where_a_pile_of_choices_does(answers: list[int], min_a
             asked.append(len(pile))
             pile.append(best[answer])
     assert text == model.decode(pile)
+
+
+def test_the_next_stream_asks_again() -> None:
+    """What a person has quit is over with the stream, and so is where they chose."""
+    provider = falling()
+    script = Script([0, QUIT, BACK, 1, QUIT])
+    sampler = BacktrackSampler(provider, HumanGuidanceStrategy(provider, screen=script))
+    assert [sampler.generate_text([ONE], max_new_tokens=5) for _ in range(2)] == [" one", " two"]
+    assert script.texts == ["", " one", "", "", " two"]
+
+
+def test_says_who_took_it_back() -> None:
+    """The event of a step back says that a person wanted it, from where on, and what is gone."""
+    events: list[Any] = []
+    run(falling(), Script([0, 1, BACK]), on_event=events.append)
+    (rollback,) = [event for event in events if isinstance(event, Rollback)]
+    assert (rollback.why, rollback.position, rollback.text) == ("taken back by a person", 1, " two one")
+
+
+def test_a_single_choice_can_be_taken_back() -> None:
+    """With one option on the screen, too."""
+    script = Script([0, 0, BACK, QUIT])
+    assert run(falling(), script, top_k=1)[0] == " one"
+    assert script.texts == ["", " one", " one one", " one"]
+
+
+def test_the_terminal_is_the_screen_where_none_is_given() -> None:
+    """It is not touched before the first question."""
+    assert isinstance(HumanGuidanceStrategy(falling())._screen, CursesScreen)
 
 
 def test_other_strategies_may_take_a_choice_back() -> None:

@@ -33,6 +33,15 @@ def test_adaptive_temperature_is_quest_best_tokens() -> None:
         AdaptiveTemperatureStrategy([])
 
 
+def test_adaptive_temperature_begins_at_an_entropy_of_a_half() -> None:
+    """Just below it nothing changes; just above, any beta that is more than 1 multiplies."""
+    for share, entropy, factor in ((0.80, 0.5004, 1.5), (0.801, 0.4990, 1.0)):
+        assert -(share * math.log(share) + (1 - share) * math.log(1 - share)) == pytest.approx(entropy, abs=1e-4)
+        row = np.log(np.array([share, 1 - share], np.float32))
+        np.testing.assert_allclose(AdaptiveTemperatureStrategy([1.5]).on_logits(row.copy(), []), row * factor)
+        np.testing.assert_array_equal(AdaptiveTemperatureStrategy([0.9]).on_logits(row.copy(), []), row)
+
+
 def test_debug_prints_the_two_most_probable(capsys: pytest.CaptureFixture[str]) -> None:
     """One line a step on stderr, so that it does not mix with the text."""
     provider = FakeProvider(["a", "b", "c"], lambda _: [2.0, 1.0, -50.0], eos=-1)
