@@ -36,15 +36,17 @@ class Configuration(NamedTuple):
     environment: dict[str, str] = {}  # a NamedTuple's default, never changed
 
 
-def configurations() -> list[Configuration]:
+def configurations(spins: list[int]) -> list[Configuration]:
     cores = os.cpu_count() or 1
     fewer = sorted({1, max(1, cores // 2), max(1, cores - 1)})
     passive = {"OMP_WAIT_POLICY": "passive"}
     return [
         Configuration("default"),
         *(Configuration(f"{count} of {cores} cores", count) for count in fewer),
-        Configuration("all cores, spinning as OpenMP does", cores, {"OMP_WAIT_POLICY": "", "GOMP_SPINCOUNT": "300000"}),
-        Configuration("all cores, spinning shortly", cores, {"OMP_WAIT_POLICY": "", "GOMP_SPINCOUNT": "1000"}),
+        *(
+            Configuration(f"all cores, {spin:,} spins", cores, {"OMP_WAIT_POLICY": "", "GOMP_SPINCOUNT": str(spin)})
+            for spin in spins
+        ),
         Configuration("all cores, no spinning", cores, passive),
     ]
 
@@ -115,7 +117,7 @@ def busy(count: int) -> Iterator[None]:
 
 
 def rows_of(engine: str, options: argparse.Namespace) -> list[dict[str, Any]]:
-    workers = {each.name: Worker(engine, each, options) for each in configurations()}
+    workers = {each.name: Worker(engine, each, options) for each in configurations(options.spins)}
     quiet: dict[str, list[float]] = {name: [] for name in workers}
     loud: dict[str, list[float]] = {name: [] for name in workers}
     for turn in range(options.runs):
@@ -153,6 +155,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engines", nargs="*", default=["llamacpp", "transformers"])
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument(
+        "--spins", type=int, nargs="*", default=[1_000, 10_000, 300_000],
+        help="how often a thread looks whether there is work before it sleeps; 300,000 is OpenMP's own number",
+    )  # fmt: skip
     parser.add_argument("--busy", type=int, default=2, help="how many other processes spin (default 2)")
     parser.add_argument("--tokens", type=int, default=64, help="tokens a run at the most (default 64)")
     parser.add_argument("--seconds", type=float, default=6, help="seconds a run at the most (default 6)")
@@ -163,10 +169,13 @@ def main() -> None:
     if options.work:
         work(options.work, options.threads, options.tokens, options.seconds)
         return
-    rows = [row for engine in options.engines for row in rows_of(engine, options)]
-    show(rows, options.busy)
+    rows = []
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({"machine": platform.processor() or platform.machine(), "busy": options.busy, "rows": rows}, indent=1))  # fmt: skip
+    for engine in options.engines:
+        rows += rows_of(engine, options)
+        result = {"machine": platform.processor() or platform.machine(), "busy": options.busy, "rows": rows}
+        options.json.write_text(json.dumps(result, indent=1))  # one engine's are not lost with the other's
+    show(rows, options.busy)
     print(f"\nwritten to {options.json}")
 
 

@@ -24,6 +24,7 @@ from .interrupts import interrupts_kept
 from .llamacpp_states import SavedState, SavedStates, window_holds
 from .memory import Memory
 from .options import check_options
+from .spinning import short_spins
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["LlamacppProvider"]
 
 _PIECE = 64  # tokens; the flash attention of ggml has another kernel for fewer
+_SPINS = 3_000  # of threads that wait; its pauses are short
 _PROMPT = 16  # evaluating so many tokens at once is a prompt, worth saving
 _WORTH_A_RESTORE = 32  # a saved state must spare so many tokens to be restored where dropping would do
 _INTERVAL_RECURRENT = 16  # tokens between saved states where nothing can be dropped
@@ -337,7 +339,8 @@ class LlamacppProvider(BaseProvider):
 
 def _llama_cpp() -> Any:
     try:
-        import llama_cpp
+        with short_spins(_SPINS):
+            import llama_cpp
     except ImportError as error:
         raise MissingPackageError(
             "llama-cpp-python is not installed: pip install 'backtrack_sampler[llamacpp]'"

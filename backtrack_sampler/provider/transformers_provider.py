@@ -17,6 +17,7 @@ from ..errors import InputError, MissingPackageError, ModelError
 from .base_provider import BaseProvider
 from .memory import Memory
 from .options import check_options
+from .spinning import short_spins
 from .transformers_model import CausalModel
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformersProvider"]
 
+_SPINS = 30_000  # of threads that wait, through the Python between two operations of a layer too
 # Of what `from_pretrained` takes without naming it, what people write.
 _OPTIONS = {"device", "device_map", "dtype", "max_memory", "offload_folder", "quantization_config", "threads"}
 _INSTEAD = {"n_ctx": "the context is what the model was made for"}
@@ -204,7 +206,8 @@ class TransformersProvider(BaseProvider):
 
 def _libraries() -> tuple[Any, Any]:
     try:
-        import torch
+        with short_spins(_SPINS):
+            import torch
         import transformers
     except ImportError as error:
         raise MissingPackageError(
