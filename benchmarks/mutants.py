@@ -1,6 +1,7 @@
 """Which changes to the core would no test notice? A mutation run over sessions, sampling, strategies and operators.
 
 make mutants                                                   # all: hours; goes on where it was stopped
+python benchmarks/mutants.py --sample 500                      # so many, by chance: the score and how sure it is
 python benchmarks/mutants.py "backtrack_sampler.rollback*"     # one module, or one function, again
 mutmut show NAME                                               # what a survivor has changed
 
@@ -11,11 +12,14 @@ texts stay as they are, since they are messages. One process runs, so that the m
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
+import math
+import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import libcst as cst
 from mutmut.mutation import mutators
@@ -46,7 +50,7 @@ def summary() -> str:
         every += found
         rows.append(row(str(path.relative_to(RESULTS)).removesuffix(".meta"), found))
     heading = "| file | changes | noticed | survived | untested | not run | noticed |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
-    return "\n".join([*survivors, "", heading, *rows, row("all", every)])
+    return "\n".join([*survivors, "", heading, *rows, row("all", every), "", f"noticed of all: {interval(every)}"])
 
 
 def verdict(code: int | None) -> str:
@@ -60,7 +64,33 @@ def row(name: str, found: Counter[str]) -> str:
     return f"| {name} | {found.total()} | {found['noticed']} | {found['survived']} | {found['untested']} | {found['not run']} | {share} |"
 
 
+def interval(found: Counter[str]) -> str:
+    """Where the share lies, at 95% (Wilson's interval), when only some were tried."""
+    tried, z = found.total() - found["not run"], 1.96
+    if not found["not run"] or not tried:
+        return "see above"
+    share = found["noticed"] / tried
+    middle = (share + z * z / (2 * tried)) / (1 + z * z / tried)
+    half = z / (1 + z * z / tried) * math.sqrt(share * (1 - share) / tried + (z / (2 * tried)) ** 2)
+    return f"between {middle - half:.1%} and {middle + half:.1%}, by a sample of {tried}"
+
+
+def take_sample(program: Any, count: int) -> None:
+    """Let mutmut try only some, the same ones each time."""
+    collect = program.collect_source_file_mutation_data
+
+    def sampled(**options: Any) -> Any:
+        mutants, files = collect(**options)
+        return random.Random(0).sample(mutants, min(count, len(mutants))), files
+
+    program.collect_source_file_mutation_data = sampled
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="of changes, with * for any part; all where there are none")
+    parser.add_argument("--sample", type=int, help="try so many of them")
+    options = parser.parse_args()
     operators = mutators.mutation_operators
     assert isinstance(operators, list)
     for entry in TEXTS:
@@ -69,10 +99,12 @@ def main() -> None:
     # It would signal a process by its number even after that has ended and the number is another's. Endless changes
     # are ended by pytest's own time limit for a test, and by the limit of processor time.
     isolation.register_timeout = lambda pid, timeout_s: None
-    from mutmut.__main__ import cli
+    from mutmut import __main__ as program
 
+    if options.sample:
+        take_sample(program, options.sample)
     try:
-        cli(["run", "--max-children", "1", *sys.argv[1:]], standalone_mode=False)
+        program.cli(["run", "--max-children", "1", *options.names], standalone_mode=False)
     finally:
         print(summary())
 
