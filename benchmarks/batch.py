@@ -211,8 +211,11 @@ def engine_rows(engine: str, slops: list[str], options: argparse.Namespace) -> l
     if options.random_llama:
         provider = random_llama(options)
     else:
-        llamacpp = {"flash_attn": True} if options.flash_attn else {}
-        extra = llamacpp if engine == "llamacpp" else {"dtype": options.dtype, "device": options.device}
+        extra = (
+            {"flash_attn": options.flash_attn}
+            if engine == "llamacpp"
+            else {"dtype": options.dtype, "device": options.device}
+        )
         provider = load_provider(embedded_model(), engine, **extra)
     provider.eos_token_ids = frozenset()  # long texts are wanted, not good ones
     # Built once: every stream shares the compiled phrases.
@@ -287,7 +290,9 @@ def main() -> None:
     )
     parser.add_argument("--dtype", default="float32", help="transformers (default float32)")
     parser.add_argument("--device", help="transformers, for example cuda")
-    parser.add_argument("--flash-attn", action="store_true", help="llama.cpp, its own loop as well")
+    parser.add_argument(
+        "--flash-attn", action=argparse.BooleanOptionalAction, default=True, help="llama.cpp, its own loop as well"
+    )
     parser.add_argument("--random-llama", action="store_true", help="1.0B parameters, random weights (transformers)")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/batch.json"))
     options = parser.parse_args()
