@@ -10,8 +10,10 @@ from float32_gguf import write_float32
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseProvider
 
-PROMPT = "Write a long story about a dragon who is afraid of heights.\n\n"
-ALIKE = "Write a long story about a dragon who is fond of gold, and about the knight who wants it back.\n\n"
+# Longer than a piece of 64 tokens: kernels for many tokens round otherwise than those for few.
+BEGINNING = "The dragon lived in a tower by the sea, and every morning it looked down and was afraid. " * 6
+PROMPT = BEGINNING + "One day a girl came up the stairs.\n\n"
+ALIKE = BEGINNING + "One night the wind took the roof, and the knight who wanted the gold saw it.\n\n"
 LIMIT = 40
 
 
@@ -30,20 +32,23 @@ def strategy(provider: BaseProvider) -> AntiSlopStrategy:
     return AntiSlopStrategy(provider, ["the", "and", "was", "dragon"])
 
 
-def alone(provider: BaseProvider, prompt: str, seed: int) -> list[int]:
+def alone(provider: BaseProvider, prompt: str | list[int], seed: int) -> list[int]:
     return list(BacktrackSampler(provider, strategy(provider)).generate(prompt, max_new_tokens=LIMIT, seed=seed))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["smollm", "smollm_float32", "smollm_transformers"])
 def test_cold_and_warm(engine: str, request: pytest.FixtureRequest) -> None:
-    """Nothing evaluated yet, the same text again, and after a prompt that begins alike: the same tokens."""
+    """Nothing evaluated yet, the same text again, and after prompts that begin alike: the same tokens."""
     provider: Any = request.getfixturevalue(engine)
+    shorter = provider.encode(PROMPT)[:-1]
     for seed in range(6 if engine == "smollm" else 2):
         provider.reset()
         cold = alone(provider, PROMPT, seed)
         assert alone(provider, PROMPT, seed) == cold
         other = alone(provider, ALIKE, seed)
+        assert alone(provider, PROMPT, seed) == cold
+        alone(provider, shorter, seed)  # one token is left to evaluate, which kernels of its own do
         assert alone(provider, PROMPT, seed) == cold
         provider.reset()
         assert alone(provider, ALIKE, seed) == other

@@ -131,8 +131,8 @@ class LlamacppProvider(BaseProvider):
             threads: `n_threads` and `n_threads_batch` in one.
             piece: see the class.
             **llama: anything else `llama_cpp.Llama` takes. Without `n_gpu_layers`, all layers go to a
-                GPU where llama.cpp was compiled for one; `flash_attn` is True here, which is faster, and
-                llama.cpp leaves it out where a model cannot have it.
+                GPU where llama.cpp was compiled for one. `flash_attn`, which is faster, is True unless
+                `type_k` or `type_v` is float32; llama.cpp leaves it out where a model cannot have it.
 
         Raises:
             InputError: there is no such option.
@@ -146,7 +146,9 @@ class LlamacppProvider(BaseProvider):
         check_options("llama.cpp", llama, known - _NO_OPTIONS, _INSTEAD)
         cores = os.cpu_count() or 1
         # Llama's own default is half the cores, which leaves a two-core machine with one.
-        options = {"n_threads": cores if cores <= 4 else cores // 2, "flash_attn": True, "verbose": False}
+        options = {"n_threads": cores if cores <= 4 else cores // 2, "verbose": False}
+        # A third faster; but what is kept in float32, it reads in half precision.
+        options["flash_attn"] = api.GGML_TYPE_F32 not in (llama.get("type_k"), llama.get("type_v"))
         if threads is not None:
             options |= dict.fromkeys(("n_threads", "n_threads_batch"), check_count("threads", threads))
         if api.llama_supports_gpu_offload():

@@ -393,6 +393,20 @@ def test_another_kind_of_cache_is_refused(tmp_path: Path) -> None:
         LlamacppProvider(llm, {})  # type: ignore[arg-type]
 
 
+def test_flash_attention_is_the_default(tmp_path: Path) -> None:
+    """It is on, unless it was switched off or would round what is to be kept in float32."""
+    path = tiny_gguf.write_gemma3(tmp_path / "m.gguf")
+
+    def kind(**options: Any) -> int:
+        return int(LlamacppProvider.from_pretrained(path, n_ctx=256, **options)._llm.context_params.flash_attn_type)
+
+    on, off = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    assert kind() == on
+    assert kind(flash_attn=False) == off
+    assert kind(type_k=0, type_v=0) == off
+    assert kind(type_k=0, type_v=0, flash_attn=True) == on
+
+
 def test_more_tokens_than_the_context(tmp_path: Path) -> None:
     """Asking for more than fits is refused before llama.cpp is asked, and the provider goes on."""
     provider = LlamacppProvider.from_pretrained(tiny_gguf.write_mamba(tmp_path / "m.gguf"), n_ctx=256)
