@@ -317,18 +317,101 @@ def test_events_tell_their_stream() -> None:
     assert batch.stats.seconds > 0
 
 
-def test_a_strategy_that_asks_the_model_itself() -> None:
-    """A hook that asks the same provider for other streams changes nothing for the rows of the batch."""
-    provider, other = FakeProvider(ENDLESS, eos=-1), FakeProvider(ENDLESS, eos=-1)
+@pytest.mark.parametrize("remember", [1, 64])
+def test_a_strategy_that_asks_the_model_itself(remember: int) -> None:
+    """A hook that asks the same provider for other texts, as guidance does, changes nothing, alone or in a batch."""
+    provider, other = FakeProvider(ENDLESS, eos=-1, remember=remember), FakeProvider(ENDLESS, eos=-1)
 
     class Looks(BaseStrategy):
-        def on_next_token(self, tokens: list[int], probs: Any) -> None:
+        def _look(self, tokens: list[int]) -> None:
             provider.logits_batch([[1, 2, 3], [4, *tokens]])
             provider.logits([2, *tokens])
 
+        def logit_bias(self, tokens: list[int]) -> dict[int, float]:
+            self._look(tokens)
+            return {}
+
+        def on_logits(self, logits: Any, tokens: list[int]) -> Any:
+            self._look(tokens)
+            return logits
+
+        def on_probs(self, probs: Any, tokens: list[int]) -> Any:
+            self._look(tokens)
+            return probs
+
+        def on_next_token(self, tokens: list[int], probs: Any) -> None:
+            self._look(tokens)
+
+    class OnlyAsksForBiases(Looks):
+        on_logits = BaseStrategy.on_logits
+
     prompts = ["a", "ab", "c"]
-    found = together(provider, prompts, lambda _: Looks(), [1, 2, 3], max_new_tokens=15)
-    assert found == alone(other, prompts, lambda _: BaseStrategy(), [1, 2, 3], max_new_tokens=15)
+    expected = alone(other, prompts, lambda _: BaseStrategy(), [1, 2, 3], max_new_tokens=15)
+    for looks in (Looks, OnlyAsksForBiases):
+        assert together(provider, prompts, lambda _: looks(), [1, 2, 3], max_new_tokens=15) == expected  # noqa: B023
+        assert alone(provider, prompts, lambda _: looks(), [1, 2, 3], max_new_tokens=15) == expected  # noqa: B023
+
+
+class Counted(BaseStrategy):
+    """Notes how often each is reset."""
+
+    def __init__(self) -> None:
+        self.resets = 0
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+def test_a_listener_that_fails_at_the_beginning_of_a_stream() -> None:
+    """It ends its own row, by name, and every strategy is left clean."""
+    made: list[Counted] = []
+
+    def make() -> Counted:
+        made.append(Counted())
+        return made[-1]
+
+    def listener(event: Any) -> None:
+        if event.row == 1:
+            raise ZeroDivisionError("no")
+
+    running = BacktrackSampler(FakeProvider(ENDLESS, eos=-1)).generate_batch(
+        ["a", "b", "c"], make, max_new_tokens=4, on_event=listener
+    )
+    with pytest.raises(BatchError, match="on_event raised ZeroDivisionError: no"):
+        list(running)
+    assert list(running.errors) == [1]
+    assert [len(row.tokens) for row in running.rows] == [4, 0, 4]
+    assert [each.resets for each in made] == [2, 2, 2]
+
+
+def test_one_strategy_for_two_streams_is_left_clean() -> None:
+    """The stream that had begun with it is ended."""
+    same = Counted()
+    running = BacktrackSampler(FakeProvider(ENDLESS)).generate_batch(["a", "b"], lambda: same, max_new_tokens=4)
+    with pytest.raises(InputError, match="same object"):
+        list(running)
+    assert same.resets == 2
+
+
+def test_rows_on_a_device_ask_for_biases_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a strategy says of a place is asked for once a draw, wherever the rows are."""
+    provider = TransformersProvider(tiny("llama"), TinyTokenizer())
+    asked: list[int] = []
+
+    class Moody(BaseStrategy):
+        def logit_bias(self, tokens: list[int]) -> dict[int, float]:
+            asked.append(len(tokens))
+            return {5 + len(asked) % 3: 2.0}
+
+    def run() -> list[list[int]]:
+        asked.clear()
+        return [row.tokens for row in _all(provider, [[5, 6]], lambda _: Moody(), {"seeds": 1, "max_new_tokens": 8})]
+
+    expected = run()
+    assert asked == list(range(8))
+    monkeypatch.setattr(batch, "on_device", lambda row: True)
+    assert run() == expected
+    assert asked == list(range(8))
 
 
 # -- errors stay in their row --------------------------------------------------------------------

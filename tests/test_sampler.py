@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +20,11 @@ from backtrack_sampler import (
     CreativeWritingStrategy,
     ExhaustedError,
     InputError,
+    ModelError,
     StrategyError,
 )
 from backtrack_sampler.events import Drawn
+from backtrack_sampler.strategy.base_strategy import Candidates
 from backtrack_sampler.testing import FakeProvider
 
 WORDS = ["a", "b", "ab", " ", "c", "stop", ""]
@@ -454,3 +458,73 @@ def test_a_stop_string_leaves_no_half_character_in_the_tokens() -> None:
     stream = BacktrackSampler(provider).stream([0], temperature=0, stop="X")
     assert list(stream) == []
     assert stream.text == "\u00e9"
+
+
+def test_a_model_goes_with_its_last_user() -> None:
+    """After a stream nothing that waits for the garbage collector holds the model."""
+    gc.collect()
+    gc.disable()
+    try:
+        provider = FakeProvider()
+        sampler = BacktrackSampler(provider)
+        sampler.generate_text("a", max_new_tokens=2)
+        left = sampler.stream("a", max_new_tokens=9)
+        next(iter(left))
+        gone = weakref.ref(provider)
+        del provider, sampler, left
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_an_error_before_the_first_token_is_kept() -> None:
+    """The stream knows what has ended it, whether a strategy could not begin or the model could not go on."""
+
+    class Fails(BaseStrategy):
+        def on_start(self, stream: object) -> None:
+            raise OSError("no")
+
+    class NoModel(FakeProvider):
+        def peek(self, tokens: object) -> object:
+            raise ModelError("gone")
+
+    for stream in (BacktrackSampler(FakeProvider(), Fails()).stream("a"), BacktrackSampler(NoModel()).stream("a")):
+        with pytest.raises(BacktrackError) as caught:
+            list(stream)
+        assert stream.done
+        assert stream.error is caught.value
+
+
+def test_a_hook_may_wait_for_another_thread() -> None:
+    """While a person thinks, or a screen is drawn elsewhere, others may use the same model."""
+    provider = FakeProvider(WORDS)
+    seen: list[str] = []
+
+    class Waits(BaseStrategy):
+        def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
+            other = threading.Thread(target=lambda: seen.append(BacktrackSampler(provider).generate_text("b", 9)))
+            other.start()
+            other.join(20)
+            assert not other.is_alive()
+            return probs
+
+    plain = BacktrackSampler(FakeProvider(WORDS)).generate_text("a", max_new_tokens=5, seed=1)
+    assert BacktrackSampler(provider, Waits()).generate_text("a", max_new_tokens=5, seed=1) == plain
+    assert len(seen) >= 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: s.generate_text("half \ud800"), "no valid text: half a character at 5"),
+        (lambda s: s.generate_text(b"abc"), "text, or a flat list of token ids"),
+        (lambda s: s.generate_batch(None), "must be a list of prompts, not NoneType"),
+        (lambda s: s.generate_batch(iter(["a", ""])), "prompt 1: the prompt is empty"),
+        (lambda s: ChainStrategy(BaseStrategy()), "a chain needs a list of strategies, not BaseStrategy"),
+        (lambda s: FakeProvider(remember="64"), "remember must be a whole number"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_line(call, message: str) -> None:
+    """Nothing ends in a raw error."""
+    with pytest.raises(InputError, match=message):
+        call(BacktrackSampler(FakeProvider()))

@@ -200,6 +200,39 @@ def test_the_best_of_rows_on_a_device() -> None:
             assert candidates(row, 50, bias=more, best=best) == candidates(row, 50, bias=more)
 
 
+def test_the_best_of_rows_keep_ties_in_order() -> None:
+    """Equal logits go to the lower token id at the border too; nought has no sign, and NaN is found."""
+    rng = random.Random(1)
+    row = torch.tensor([rng.choice([3.0, 2.0, 0.0, -0.0, -1.5, -math.inf, math.inf]) for _ in range(500)])
+    for count in (1, 7, 60, 200, 499, 500):
+        found = top_of_rows([row, -row], count)
+        assert found is not None
+        for each, (ids, values) in zip((row, -row), found, strict=True):
+            expected = sorted(range(500), key=lambda token: -float(each[token]))[:count]
+            assert ids.tolist() == expected
+            assert values.tolist() == each[expected].tolist()
+    for nan in (math.nan, -math.nan):
+        found = top_of_rows([torch.tensor([1.0, nan, 2.0])], 2)
+        assert found is not None
+        with pytest.raises(ModelError):
+            candidates(torch.tensor([1.0, nan, 2.0]), 2, best=found[0])
+
+
+def test_a_whole_vocabulary_that_changes_while_it_is_read() -> None:
+    """The order is that of the beginning, as in a dict: each token comes once."""
+    found = ArrayCandidates(np.ones(5000, dtype=np.float32))
+    for token in found:
+        found[token] *= 0.5
+    assert found.normalised()[0] == pytest.approx(1 / 5000)
+    assert [found[token] for token in (0, 63, 64, 127, 4999)] == [found[0]] * 5
+    found.clear()
+    assert not found
+    assert len(found) == 0
+    found[7] = 1.0
+    assert list(found) == [7]
+    assert draw(found, random.Random(1)) == 7
+
+
 def test_draws_follow_the_weights() -> None:
     """Chi-square at a fixed seed, for dicts and for arrays of a whole vocabulary."""
     from scipy.stats import chisquare

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 
 from backtrack_sampler import (
@@ -555,7 +556,7 @@ def test_every_error_ends_the_session() -> None:
             raise OSError("full")
 
     s = session(listeners=[listener])
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(StrategyError, match="on_event raised OSError: full"):
         s.step(prefer(1))
     assert s.finished
 
@@ -594,3 +595,86 @@ def test_the_models_own_logit() -> None:
     s = session(strategy, temperature=2.0)
     s.step(prefer(2))
     assert strategy.seen == [10.0]
+
+
+@pytest.mark.parametrize(
+    "biases",
+    [{"a": 1.0}, [3], {3: None}, {1.5: 0.0}, {3: math.nan}, 5, np.array([1.0, 2.0])],
+    ids=str,
+)
+def test_nonsense_from_logit_bias(biases: object) -> None:
+    """It names the strategy and the hook."""
+
+    class Odd(BaseStrategy):
+        def logit_bias(self, tokens: list[int]) -> object:
+            return biases
+
+    with pytest.raises(StrategyError, match=r"Odd\.logit_bias must return"):
+        session(Odd()).step(prefer(1))
+
+
+def test_nonsense_from_on_logits() -> None:
+    """So does what is no row of logits."""
+
+    class Odd(BaseStrategy):
+        def on_logits(self, logits: object, tokens: list[int]) -> object:
+            return 5
+
+    with pytest.raises(StrategyError, match=r"Odd\.on_logits must return"):
+        session(Odd()).step(prefer(1))
+
+
+def test_a_ban_is_stronger_than_a_force() -> None:
+    """One strategy forces a token and another bans it: it is banned."""
+
+    class Says(BaseStrategy):
+        def __init__(self, bias: float) -> None:
+            self.bias = bias
+
+        def logit_bias(self, tokens: list[int]) -> dict[int, float]:
+            return {3: self.bias}
+
+    for order in ([math.inf, -math.inf], [-math.inf, math.inf]):
+        s = session([Says(bias) for bias in order], temperature=0)
+        assert s.step(prefer(3, 1)) == [1]
+
+
+def test_all_are_reset_where_one_fails() -> None:
+    """At the beginning and at the end: whoever was begun is left clean."""
+    calls: list[str] = []
+
+    class Notes(BaseStrategy):
+        def reset(self) -> None:
+            calls.append("reset")
+
+    class Fails(BaseStrategy):
+        def __init__(self, hook: str) -> None:
+            self.hook = hook
+
+        def reset(self) -> None:
+            if self.hook == "reset":
+                raise OSError("no")
+
+        def on_start(self, stream: object) -> None:
+            if self.hook == "on_start":
+                raise OSError("no")
+
+    for hook in ("on_start", "reset"):
+        calls.clear()
+        with pytest.raises(StrategyError, match=rf"Fails\.{hook} raised OSError: no"):
+            session([Fails(hook), Notes()])
+        assert calls == ["reset", "reset"]
+
+
+@pytest.mark.parametrize("kind", [Released, Finished])
+def test_what_is_safe_is_streamed_though_a_listener_fails(kind: type) -> None:
+    """A listener that fails at the very end takes no token away; the error is kept for the driver."""
+
+    def listener(event: object) -> None:
+        if isinstance(event, kind):
+            raise OSError("full")
+
+    s = session(listeners=[listener], max_new_tokens=1)
+    assert s.step(prefer(1)) == [1]
+    assert s.finished
+    assert isinstance(s.error, StrategyError)

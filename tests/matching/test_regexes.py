@@ -100,7 +100,7 @@ def test_many_patterns_do_not_share_one_limit() -> None:
 @pytest.mark.parametrize(
     ("pattern", "says"),
     [
-        ("(", "broken"), ("a*", "empty"), (r"\b", "empty"), ("^|a", "empty"), ("(?=a)b", "assert"),
+        ("(", "broken"), ("a{4294967295}", "broken"), ("(" * 5000 + "a" + ")" * 5000, "broken"), ("(?a)b", "asks for ASCII"), ("a*", "empty"), (r"\b", "empty"), ("^|a", "empty"), ("(?=a)b", "assert"),
         ("(?<!a)b", "assert"), (r"(a)\1", "groupref"), ("(?>a)b", "atomic"),
         ("(a{99}){999}", "too large"),
     ],

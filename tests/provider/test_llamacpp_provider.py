@@ -395,6 +395,8 @@ def test_another_kind_of_cache_is_refused(tmp_path: Path) -> None:
 
 def test_flash_attention_is_the_default(tmp_path: Path) -> None:
     """It is on, unless it was switched off or would round what is to be kept in float32."""
+    import llama_cpp
+
     path = tiny_gguf.write_gemma3(tmp_path / "m.gguf")
 
     def kind(**options: Any) -> int:

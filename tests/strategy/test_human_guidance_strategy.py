@@ -443,3 +443,14 @@ def test_steps_back_are_bounded_by_the_session_only() -> None:
     text, sampler = run(falling(), Script(answers), max_retries=10**9, max_discarded=10**9)
     assert text == " two"
     assert sampler.stats.rollbacks == 300
+
+
+def test_a_step_back_that_is_refused() -> None:
+    """The budget is used up and tokens are kept: what the person chooses afterwards counts again."""
+    script = Script([1, BACK, 1, 1, QUIT])
+    tokens = list(
+        BacktrackSampler(falling(), HumanGuidanceStrategy(falling(), screen=script)).generate(
+            [ONE], max_discarded=0, on_exhausted="accept"
+        )
+    )
+    assert tokens == [TWO, ONE, TWO, TWO, END]

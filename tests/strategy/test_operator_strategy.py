@@ -6,6 +6,7 @@ import copy
 import math
 import random
 
+import numpy as np
 import pytest
 
 from backtrack_sampler import (
@@ -363,3 +364,23 @@ def test_failed_attempts_are_forgotten_with_the_text_before_them() -> None:
 
     strategy = OperatorStrategy(Recorder(judge, lookback=None), max_retries=1)
     assert text(FakeProvider("abcde", logits, eos=-1), strategy, temperature=0, max_new_tokens=3) == "aed"
+
+
+def test_what_a_later_strategy_does_to_a_whole_vocabulary() -> None:
+    """An operator judges what the model said, with few candidates and with many."""
+    found = []
+
+    class Fewer(BaseStrategy):
+        def on_probs(self, probs, tokens):
+            del probs[next(iter(probs))]
+            return probs
+
+    for size in (100, 5000):
+        recorder = Recorder()
+        logits = [5.0, 2.0] + [-30.0] * (size - 2)
+        provider = FakeProvider([f" {n}" for n in range(size)], lambda tokens, logits=logits: np.array(logits, "f"))
+        sampler = BacktrackSampler(provider, [OperatorStrategy(recorder), Fewer()])
+        sampler.generate_text([1], max_new_tokens=2, top_k=0, temperature=1, seed=1)
+        found.append([step.probability for step in recorder.seen])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+    assert max(found[0]) < 0.1

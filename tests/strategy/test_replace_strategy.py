@@ -289,3 +289,11 @@ def test_only_what_may_be_replaced_is_pending() -> None:
     assert pending("cab", max_new_tokens_for_replace=1) == [0, 0, 0]
     assert pending("cab", max_new_tokens_for_replace=2) == [0, 1, 2]
     assert pending("abab", skip_tokens=2) == [0, 0, 1, 2]
+
+
+def test_removing_keeps_the_filters() -> None:
+    """Where a text is only to be left out, what is drawn instead is the next best, with top-k 1 as well."""
+    provider = FakeProvider(["", "b", "c", "d", "e"], lambda tokens: [-9.0, 5.0, 4.0, 3.9, 3.8], eos=0)
+    for seed in range(5):
+        sampler = BacktrackSampler(provider, ReplaceStrategy(provider, "b", ""))
+        assert sampler.generate_text([2], max_new_tokens=3, top_k=1, seed=seed) == "ccc"
