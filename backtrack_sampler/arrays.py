@@ -18,12 +18,19 @@ def top_of_rows(rows: Iterable[Any], count: int) -> list[tuple[Any, Any]] | None
     rows = list(rows)
     if not count:
         return None
+    import numpy as np
     import torch
 
-    values, ids = torch.stack(rows).topk(min(count, len(rows[0])))
-    both = torch.cat([values.double(), ids.double()], dim=1).cpu().numpy()  # ids are exact in 53 bits
-    half = both.shape[1] // 2
-    return [(row[half:].astype("int64"), row[:half]) for row in both]
+    # One whole number says all: in its upper half the bits of the logit, which order as numbers do when those of
+    # negative ones are turned round; in its lower half the id, turned round as well, so that ties go to the lower.
+    x = torch.stack(rows).float() + 0.0  # and no -0.0
+    bits = torch.where(x.isnan(), math.nan, x).view(torch.int32).long()
+    ids = torch.arange(x.shape[1], device=x.device)
+    keys = ((bits ^ ((bits >> 31) & 0x7FFFFFFF)) << 32) | (0xFFFFFFFF - ids)
+    best = keys.topk(min(count, x.shape[1])).values.cpu().numpy()
+    upper = best >> 32
+    values = (upper ^ ((upper >> 31) & 0x7FFFFFFF)).astype(np.int32).view(np.float32)
+    return list(zip(0xFFFFFFFF - (best & 0xFFFFFFFF), values, strict=True))
 
 
 def is_torch(array: Any) -> bool:

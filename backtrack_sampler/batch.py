@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -136,14 +136,11 @@ def _run(
     active: list[TokenStream] = []
     try:
         while True:
-            active, failed = _filled(active, waiting, max_batch)
-            for row in failed:
+            for row in _fill(active, waiting, max_batch):
                 yield row, []
             if not active:
                 return
-            with provider.lock:  # the rows that are drawn from are the provider's own
-                chunks = _step(provider, active, cost)
-            yield from chunks
+            yield from _step(provider, active, cost)
     finally:
         for row in active:
             if not row.done:
@@ -154,16 +151,15 @@ def _run(
 def _step(provider: BaseProvider, active: list[TokenStream], cost: Stats) -> list[tuple[TokenStream, list[int]]]:
     """Draw a token for each row; what became safe, of those rows where something has happened."""
     started = time.perf_counter()
-    forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
-    sequences = [row.sequence for row in active]
-    rows, best = provider.peek_batch(sequences), None
-    first = next(rows)
-    if on_device(first):
+    with provider.lock:
+        forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
+        rows = provider.peek_batch([row.sequence for row in active])
+        cost.forward_passes += provider.forward_passes - forwards
+        cost.evaluated_tokens += provider.evaluated_tokens - evaluated
+    best = None
+    if on_device(rows[0]):
         with suppress(BacktrackError):  # a strategy's: it will be said when its row is drawn
-            best = top_of_rows(chain([first], rows), max(row.reach for row in active))
-        rows = provider.peek_batch(sequences)  # those are remembered now
-    else:
-        rows = chain([first], rows)
+            best = top_of_rows(rows, max(row.reach(len(rows[0])) for row in active))
     chunks = []
     for row, logits, top in zip(active, rows, best or repeat(None), strict=False):
         new = row.step(logits, top)
@@ -176,31 +172,30 @@ def _step(provider: BaseProvider, active: list[TokenStream], cost: Stats) -> lis
             _add(cost, row.stats)
         if new or row.done:
             chunks.append((row, new))
-    cost.forward_passes += provider.forward_passes - forwards
-    cost.evaluated_tokens += provider.evaluated_tokens - evaluated
     cost.seconds += time.perf_counter() - started
     return chunks
 
 
-def _filled(
-    active: list[TokenStream], waiting: Iterator[TokenStream], max_batch: int
-) -> tuple[list[TokenStream], list[TokenStream]]:
-    """Rows that have ended give up their places to the next ones; also returns those that cannot begin."""
+def _fill(active: list[TokenStream], waiting: Iterator[TokenStream], max_batch: int) -> list[TokenStream]:
+    """Rows that have ended give up their places to the next ones; returns those that cannot begin."""
     places: list[TokenStream | None] = [None if row.done else row for row in active]
     places += [None] * (max_batch - len(places))
     failed = []
-    for place, row in enumerate(places):
-        while row is None and (row := next(waiting, None)) is not None:
-            try:
-                row.begin()
-                places[place] = row
-            except _SharedError:  # no fault of this row's
-                raise
-            except BacktrackError as error:
-                row.end(error)
-                failed.append(row)
-                row = None
-    return [row for row in places if row is not None], failed
+    try:
+        for place, row in enumerate(places):
+            while row is None and (row := next(waiting, None)) is not None:
+                try:
+                    row.begin()
+                    places[place] = row
+                except _SharedError:  # no fault of this row's
+                    raise
+                except BacktrackError as error:
+                    row.end(error)
+                    failed.append(row)
+                    row = None
+    finally:  # whoever has begun is to be ended, whatever happens
+        active[:] = [row for row in places if row is not None]
+    return failed
 
 
 class _SharedError(InputError):

@@ -75,10 +75,17 @@ class ArrayCandidates(MutableMapping[int, float]):
     def __bool__(self) -> bool:
         return self.total() > 0
 
+    def clear(self) -> None:
+        """No candidate is left."""
+        self._weights.fill(0)
+        self._sums = None
+
     def __iter__(self) -> Iterator[int]:
-        # The first few are what nearly every reader wants; sorting everything can wait.
-        head = top(self._weights, min(64, len(self._weights)))[0].tolist()
-        rest = ((-self._weights).argsort(kind="stable")[len(head) :].tolist() for _ in range(1))
+        # The first few are what nearly every reader wants; sorting everything can wait. The order is that of
+        # the beginning, whatever changes meanwhile.
+        weights = self._weights.copy()
+        head = top(weights, min(64, len(weights)))[0].tolist()
+        rest = ((-weights).argsort(kind="stable")[len(head) :].tolist() for _ in range(1))
         for token in chain(head, chain.from_iterable(rest)):
             if self._weights[token] > 0:
                 yield token

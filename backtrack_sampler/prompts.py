@@ -17,9 +17,16 @@ __all__ = ["limited", "prompt_tokens", "seeds_of"]
 def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_special_tokens: bool | None) -> list[int]:
     """The tokens to go on from, checked."""
     if isinstance(prompt, str):
+        if not prompt.isascii():
+            try:
+                prompt.encode()
+            except UnicodeEncodeError as error:
+                raise InputError(f"the prompt is no valid text: half a character at {error.start}") from None
         tokens = _encoded(provider, prompt, add_special_tokens) if prompt else []
     else:
         try:
+            if isinstance(prompt, (bytes, bytearray)):
+                raise TypeError
             tokens = [operator.index(token) for token in prompt]  # NumPy's and torch's are as good as Python's
         except TypeError:
             raise InputError("the prompt must be text, or a flat list of token ids") from None

@@ -152,6 +152,10 @@ class BacktrackSampler:
         """
         if isinstance(prompts, str):
             raise InputError("prompts must be a list of prompts: for one, use generate")
+        try:
+            prompts = list(prompts)
+        except TypeError:
+            raise InputError(f"prompts must be a list of prompts, not {type(prompts).__name__}") from None
         n, max_batch = check_count("n", n), check_count("max_batch", max_batch)
         if make_strategy is None and self.strategies:
             raise InputError(

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .arrays import copy_of, scale
-from .errors import BacktrackError, ExhaustedError
+from .errors import BacktrackError, ExhaustedError, StrategyError
 from .events import Drawn, Event, Finished, Listener, Participant, Released, Rollback, Started
 from .matching import Decode, Match, TokenMatcher
 from .options import SessionOptions
@@ -82,15 +83,21 @@ class Session:
         self._filters = _relaxations(options)
         self._panel = Panel(strategies)
         self._logits: Any = None  # of the present step
+        self._biases: Mapping[int, float] | None = None  # of the next draw, where they are known already
         self._stop = None
         if options.stop:
             self._stop = TokenMatcher(decode, options.stop, exact=True, special=special_tokens, context=prompt)
         self._stop_match: Match | None = None
-        self._panel.tell("reset")
-        self._panel.tell("on_start", Stream(tuple(prompt), decode, options, self._logit))
-        if self._listeners:
-            taking = tuple(Participant(str(each), each._arguments) for each in self._panel.strategies)
-            self._emit(Started(tuple(prompt), options, taking, model, row))
+        try:
+            self._panel.reset()
+            self._panel.tell("on_start", Stream(tuple(prompt), decode, options, self._logit))
+            if self._listeners:
+                taking = tuple(Participant(str(each), each._arguments) for each in self._panel.strategies)
+                self._emit(Started(tuple(prompt), options, taking, model, row))
+        except BaseException:
+            with suppress(StrategyError):  # said already
+                self.close()
+            raise
 
     # -- driving it ------------------------------------------------------------------------
 
@@ -120,14 +127,15 @@ class Session:
         except BaseException:
             self.finished = True
             raise
+        finally:
+            self._logits = None  # the memory may write to it again
 
-    @property
-    def reach(self) -> int:
-        """How many of the best logits the next draw looks at; 0 where it wants the whole row."""
+    def reach(self, size: int) -> int:
+        """How many of the best of `size` logits the next draw looks at; 0 where it wants the whole row."""
         if self._panel.changes_logits or not self.options.top_k:
             return 0
-        bans = self._bans.at(len(self.tokens))
-        return self.options.top_k + len(self._panel.logit_bias(self.tokens, bans, 1 << 62))
+        self._biases = self._bias(size)
+        return self.options.top_k + len(self._biases)
 
     def end(self, reason: str) -> list[int]:
         """End the stream here, for a reason of the caller's; return what was still pending."""
@@ -140,7 +148,7 @@ class Session:
         self.finished = True
         panel, self._panel = self._panel, Panel(())  # the second time, they may already serve another stream
         self._listeners = ()
-        panel.tell("reset")
+        panel.reset()
 
     # -- drawing ---------------------------------------------------------------------------
 
@@ -152,7 +160,7 @@ class Session:
         scaled = temperature
         if panel.changes_logits:
             row, best, scaled = panel.on_logits(scale(copy_of(logits), temperature), self.tokens), None, 1.0
-        bias = panel.logit_bias(self.tokens, self._bans.at(len(self.tokens)), size)
+        bias, self._biases = self._bias(size) if self._biases is None else self._biases, None
         for top_k, top_p, min_p in self._filters:
             probs: Candidates = candidates(row, top_k, top_p, min_p, temperature=scaled, bias=bias, best=best)
             best = None
@@ -165,6 +173,9 @@ class Session:
             if probs and (token := self._pick(probs, 1.0)) is not None:
                 return token, probs, probs[token]
         return None, {}, 0.0
+
+    def _bias(self, size: int) -> Mapping[int, float]:
+        return self._panel.logit_bias(self.tokens, self._bans.at(len(self.tokens)), size)
 
     def _pick(self, probs: Candidates, whole: float) -> int | None:
         return draw(probs, self._rng, whole) if self.options.temperature else most_probable(probs)
@@ -306,19 +317,27 @@ class Session:
                 break
             safe -= pending
         new = self.tokens[self.released : max(safe, self.released)]
-        if new:
-            self.stats.emitted += len(new)
-            self._emit(Released(self.released, tuple(new), self._row))
-            self.released += len(new)
-        if self.finished:
-            self._emit(Finished(self.stats.finish_reason, self.last_text, self._row))
+        self.stats.emitted += len(new)
+        self.released += len(new)
+        try:
+            if new:
+                self._emit(Released(self.released - len(new), tuple(new), self._row))
+            if self.finished:
+                self._emit(Finished(self.stats.finish_reason, self.last_text, self._row))
+        except StrategyError as error:  # what is safe is streamed all the same
+            self.error, self.finished = error, True
         return new
 
     # -- helpers ---------------------------------------------------------------------------
 
     def _emit(self, event: Event) -> None:
         for listener in self._listeners:
-            listener(event)
+            try:
+                listener(event)
+            except BacktrackError:
+                raise
+            except Exception as error:
+                raise StrategyError.of("on_event", error) from error
 
 
 def _relaxations(o: SessionOptions) -> list[tuple[int | None, float | None, float | None]]:

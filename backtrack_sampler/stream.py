@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from .errors import BacktrackError, StrategyError
+from .errors import BacktrackError
 from .events import Listener
 from .matching import Detokenizer
 from .options import SessionOptions
@@ -124,9 +124,10 @@ class TokenStream:
 
     def begin(self) -> None:
         """Make the session; a strategy that fails at its beginning raises here."""
-        provider = self._provider
+        provider, strategies = self._provider, self._strategies(self)
+        del self._strategies  # the sampler's, which holds this stream: a cycle would keep the model alive
         self._session = Session(
-            self._strategies(self),
+            strategies,
             self.options,
             decode=provider.decode,
             prompt=self.prompt,
@@ -143,10 +144,9 @@ class TokenStream:
         """Prompt and continuation, as they are now: what the model must be asked for next."""
         return self.prompt + self.tokens if self._session is None else self._session.sequence
 
-    @property
-    def reach(self) -> int:
-        """How many of the best logits the next draw looks at; 0 where it wants the whole row."""
-        return 0 if self._session is None else self._session.reach
+    def reach(self, size: int) -> int:
+        """How many of the best of `size` logits the next draw looks at; 0 where it wants the whole row."""
+        return 0 if self._session is None else self._session.reach(size)
 
     @property
     def went_back(self) -> bool:
@@ -156,19 +156,23 @@ class TokenStream:
     def advance(self) -> list[int]:
         """Ask the model and draw a token; returns the tokens that are safe now."""
         provider, stats = self._provider, self.stats
-        with provider.lock:  # the row that is drawn from is the provider's own
+        started = time.perf_counter()
+        try:
             if self._session is None and not self.done:
                 self.begin()
             if self.done:
                 return []
-            started = time.perf_counter()
-            forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
-            logits = provider.peek(self.sequence)
-            stats.forward_passes += provider.forward_passes - forwards
-            stats.evaluated_tokens += provider.evaluated_tokens - evaluated
-            new = self.step(logits)
-            stats.seconds += time.perf_counter() - started
-            return new
+            with provider.lock:  # others are not counted here; and hooks, which may take long, do not keep it
+                forwards, evaluated = provider.forward_passes, provider.evaluated_tokens
+                logits = provider.peek(self.sequence)
+                stats.forward_passes += provider.forward_passes - forwards
+                stats.evaluated_tokens += provider.evaluated_tokens - evaluated
+        except BacktrackError as error:
+            self.end(error)
+            raise
+        new = self.step(logits)
+        stats.seconds += time.perf_counter() - started
+        return new
 
     def step(self, logits: Any, best: tuple[Any, Any] | None = None) -> list[int]:
         """Draw from logits of shape (vocab,); returns the tokens that are safe now. See `Session.step`.
@@ -188,8 +192,8 @@ class TokenStream:
                     session.error = self._provider.context_full(session.stats.emitted)
         except BacktrackError as raised:
             error = raised
-        except Exception as raised:  # a listener's; hooks have been dealt with
-            error = StrategyError.of("on_event", raised)
+        except Exception as raised:  # the model's; hooks and listeners have been dealt with
+            error = BacktrackError(f"the stream has failed with {type(raised).__name__}: {raised}")
             error.__cause__ = raised
         self.tokens += new
         if session.finished or error is not None:

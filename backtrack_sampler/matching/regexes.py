@@ -203,8 +203,10 @@ class RegexAutomaton:
     def _compile(self, index: int, pattern: str, ignore_case: bool) -> int:
         try:
             tree = sre_parser.parse(pattern, re.IGNORECASE if ignore_case else 0)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise InputError(f"broken regular expression {pattern!r}: {error}") from None
+        if ignored := tree.state.flags & (re.ASCII | re.LOCALE):
+            raise InputError(f"regular expression {pattern!r} asks for {re.RegexFlag(ignored).name}: leave that out")
         self._most_states = len(self._free) + _MAX_STATES
         start, end = self._state(pattern), self._state(pattern)
         self._build(tree, tree.state.flags, start, end, pattern)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..arrays import copy_of
+from ..checks import check_count
 from ..errors import ContextFullError, InputError
 from .memory import Memory
 from .one_row import Backend, OneRow, SeparateMemories
@@ -27,8 +28,7 @@ class BaseProvider(Backend):
 
     A backend implements `encode`, `decode`, `_evaluate` and `_keep` (see `Backend`). The rest is here.
 
-    Threads: each request holds `lock`, so that a second thread waits. Whoever reads a row of `peek`,
-    `peek_batch` or `recall` holds it until the row has been read.
+    Threads: each request holds `lock`, so that a second thread waits.
 
     Args:
         remember: raw logits of so many last positions are kept, so that going back to one of them
@@ -53,9 +53,7 @@ class BaseProvider(Backend):
     piece: int = 1
 
     def __init__(self, remember: int = 64) -> None:
-        if remember < 1:
-            raise InputError(f"remember must be at least 1, not {remember}")
-        self._remember = remember
+        self._remember = remember = check_count("remember", remember)
         self._one = OneRow(self, remember)
         self._batch: Memory | None = None  # of several streams; made when they are first asked for
         self.lock = threading.RLock()
@@ -123,7 +121,7 @@ class BaseProvider(Backend):
             return copy_of(self.peek(tokens))
 
     def peek(self, tokens: Sequence[int]) -> Any:
-        """What `logits` returns, not copied: only to read, and only until anything else is asked for."""
+        """What `logits` returns, not copied: only to read. It stays what it is while it is held."""
         with self.lock:
             return self._one.logits([self._checked(tokens)])[0]
 
@@ -141,25 +139,15 @@ class BaseProvider(Backend):
         with self.lock:
             return [copy_of(raw) for raw in self.peek_batch(sequences)]
 
-    def peek_batch(self, sequences: Sequence[Sequence[int]]) -> Iterator[Any]:
-        """What `logits_batch` returns, not copied: each only to read, and only until the next is taken.
-
-        All are evaluated when the first is taken. Other requests in between, by whoever, change nothing.
-        """
-        checked = [self._checked(tokens) for tokens in sequences]
-        batch: Memory | None = None
-        rows: Iterator[Any] = iter(())
-        requests = 0
-        for index in range(len(checked)):
-            with self.lock:
-                if batch is None or batch is not self._batch or batch.requests != requests:
-                    if self._batch is None:
-                        self._batch = self._new_batch()
-                    batch = self._batch
-                    rows = iter(batch.logits(checked[index:]))
-                    requests = batch.requests
-                raw = next(rows)
-            yield raw
+    def peek_batch(self, sequences: Sequence[Sequence[int]]) -> list[Any]:
+        """What `logits_batch` returns, not copied: only to read. They stay what they are while they are held."""
+        with self.lock:
+            checked = [self._checked(tokens) for tokens in sequences]
+            if not checked:
+                return []
+            if self._batch is None:
+                self._batch = self._new_batch()
+            return self._batch.logits(checked)
 
     def recall(self, tokens: Sequence[int]) -> Any | None:
         """What `peek` or `peek_batch` returns, where it is remembered; None where it needs the model."""

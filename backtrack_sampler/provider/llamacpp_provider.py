@@ -138,6 +138,8 @@ class LlamacppProvider(BaseProvider):
             InputError: there is no such option.
             ModelError: no such file, or llama.cpp cannot load it.
         """
+        cache_bytes, n_ctx = check_count("cache_bytes", cache_bytes, 0), check_count("n_ctx", n_ctx, 0)
+        piece = None if piece is None else check_count("piece", piece)
         api = _llama_cpp()
         path = _model_file(Path(model))
         loads = [api.Llama.__init__] if path is not None else [api.Llama.__init__, api.Llama.from_pretrained]

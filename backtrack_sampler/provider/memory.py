@@ -8,6 +8,7 @@ as they do. A single stream is a memory of one row.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
@@ -20,6 +21,7 @@ from ..arrays import copy_of
 __all__ = ["Memory", "Owner", "Row", "Work", "common_prefix", "least_missed"]
 
 REMEMBERED_BYTES = 80 << 20  # raw logits of all rows together
+_UNUSED = 2  # references to an array: a function's own, and one while they are counted
 _WORTH_SHARING = 16  # so many tokens must be spared for copying to be better than evaluating
 
 
@@ -102,7 +104,7 @@ class Memory(ABC):
         self.requests = 0
 
     def logits(self, sequences: list[list[int]]) -> list[Any]:
-        """Raw logits after each sequence; nobody may change them, and the next call may.
+        """Raw logits after each sequence. Nobody may change them; they stay what they are while anybody holds them.
 
         Each step costs one forward pass for all rows that need one. Prompts that begin alike cost more,
         one after the other, but what they share is evaluated once.
@@ -304,7 +306,7 @@ class Memory(ABC):
         while len(row.recent) > most:
             others = (length for length in row.recent if length not in precious)  # the oldest was inserted first
             length = next(chain(others, filter(row.recent.__contains__, precious)))
-            self._spare.append(row.recent.pop(length))
+            self._drop(row.recent.pop(length))
 
     def _forget(self, row: Row, length: int) -> None:
         """A row holds only its first `length` tokens now: note it."""
@@ -312,7 +314,12 @@ class Memory(ABC):
         row.prompt = min(row.prompt, length)
         row.whole = self._pieces(min(row.whole, length))
         for longer in [n for n in row.recent if n > length]:
-            self._spare.append(row.recent.pop(longer))
+            self._drop(row.recent.pop(longer))
+
+    def _drop(self, raw: Any) -> None:
+        """Write to it again, unless somebody still reads it: a hook that asks the model, or another thread."""
+        if sys.getrefcount(raw) <= _UNUSED:
+            self._spare.append(raw)
 
     # -- for backends ----------------------------------------------------------------------
 

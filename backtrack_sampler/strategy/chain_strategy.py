@@ -23,6 +23,8 @@ class ChainStrategy:
     """
 
     def __init__(self, strategies: Sequence[BaseStrategy | Any]) -> None:
+        if not isinstance(strategies, Sequence):
+            raise InputError(f"a chain needs a list of strategies, not {type(strategies).__name__}")
         self.strategies = as_strategies(list(strategies))
         if not strategies:
             raise InputError("a chain needs at least one strategy")

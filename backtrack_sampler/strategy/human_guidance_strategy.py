@@ -76,6 +76,7 @@ class HumanGuidanceStrategy(BaseStrategy):
         self._clear()
 
     def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
+        self._go_back_to = None  # if it is still there, it was refused
         if self._quit:  # another strategy took the end back
             return self._the_end()
         best = list(islice(probs, self._top_k))

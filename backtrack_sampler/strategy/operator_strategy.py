@@ -83,11 +83,8 @@ class OperatorStrategy(BaseStrategy):
         # Judged is what the model makes of this place, so before our own bans: with them, a second
         # choice would look like a first one, and an uncertain place like a certain one.
         here = len(tokens)
-        if self._bans.at(here):
-            self._candidates = copy.copy(probs)
-            self._bans.apply(probs, here)
-        else:
-            self._candidates = probs.copy() if isinstance(probs, dict) else probs
+        self._candidates = copy.copy(probs)  # strategies behind us change them too
+        self._bans.apply(probs, here)
         return probs
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:

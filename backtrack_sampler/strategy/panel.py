@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
@@ -36,12 +37,23 @@ class Panel:
         for strategy, hook in self._hooks[name]:
             _call(strategy, name, hook, *args)
 
+    def reset(self) -> None:
+        """Reset all of them, also where one fails."""
+        failed = []
+        for strategy, hook in self._hooks["reset"]:
+            try:
+                _call(strategy, "reset", hook)
+            except BacktrackError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
     def on_logits(self, row: Any, tokens: list[int]) -> Any:
         """The row as all have left it."""
         size = len(row)
         for strategy, hook in self._hooks["on_logits"]:
             row = _call(strategy, "on_logits", hook, row, tokens)
-            if row is None or len(row) != size:
+            if not hasattr(row, "__len__") or len(row) != size:
                 raise StrategyError(f"{strategy}.on_logits must return the logits, shape (vocab,)")
         return row
 
@@ -49,10 +61,19 @@ class Panel:
         """A bias, and what all say to that: token -> the sum. Token ids are below `size`."""
         for strategy, hook in self._hooks["logit_bias"]:
             more = _call(strategy, "logit_bias", hook, tokens)
-            if more:
-                if not all(0 <= token < size for token in more):
-                    raise StrategyError(f"{strategy}.logit_bias must hold token ids from 0 to {size - 1}")
-                bias = {**bias, **{token: value + bias.get(token, 0.0) for token, value in more.items()}}
+            try:
+                if not more:
+                    continue
+                added = {operator.index(token): value + bias.get(token, 0.0) for token, value in more.items()}
+                wrong = any(value != value for value in more.values())
+            except (TypeError, ValueError, AttributeError):
+                wrong = True
+            if wrong:
+                raise StrategyError(f"{strategy}.logit_bias must return {{token: number to add}}")
+            if not all(0 <= token < size for token in added):
+                raise StrategyError(f"{strategy}.logit_bias must hold token ids from 0 to {size - 1}")
+            # Forced by one and banned by another is neither a number nor allowed.
+            bias = {**bias, **{token: value if value == value else -math.inf for token, value in added.items()}}
         return bias
 
     def on_probs(self, probs: Candidates, tokens: list[int], size: int) -> tuple[Candidates, float]:

@@ -7,7 +7,7 @@ replaced by "Wait, but", and it goes on from there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..checks import check_number
 from ..errors import InputError
@@ -80,12 +80,12 @@ class ReplaceStrategy(BaseStrategy):
     def on_start(self, stream: Stream) -> None:
         self._matcher.reset(stream.prompt)
 
+    def logit_bias(self, tokens: list[int]) -> Mapping[int, float]:
+        return self._bans.at(len(tokens))
+
     def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
         forced = self._forced.get(len(tokens))
-        if forced is not None:
-            return {forced: 1.0}
-        self._bans.apply(probs, len(tokens))
-        return probs
+        return probs if forced is None else {forced: 1.0}
 
     def on_next_token(self, tokens: list[int], probs: Candidates) -> None:
         matches = self._matcher.push(tokens[-1])
