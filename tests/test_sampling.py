@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -310,3 +311,43 @@ def test_array_candidates_behave_like_a_dict() -> None:
     assert list(array.normalised()) == list(array)
     assert array
     assert not ArrayCandidates(np.zeros(600, np.float32))
+
+
+class Chance:
+    """A generator that gives what it is told to."""
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def random(self) -> float:
+        return self._value
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0 - 2**-53, 1.0])
+def test_a_draw_at_the_edges(value: float) -> None:
+    """The least and the greatest chance, and what rounding may make of it, never draw what has no weight."""
+    weights = np.zeros(6000, dtype=np.float32)
+    weights[[700, 701, 5000]] = 1.0
+    expected = 700 if value == 0 else 5000
+    chance: Any = Chance(value)
+    assert ArrayCandidates(weights).draw(chance) == expected
+    assert draw({5: 0.0, 700: 0.5, 701: 0.2, 5000: 0.3, 5500: 0.0}, chance) == expected
+
+
+def test_whole_vocabularies_of_any_size_of_logits() -> None:
+    """Large logits do not overflow; forced tokens share everything; equal ones keep the order of their ids."""
+    large = np.full(5000, 300, dtype=np.float32)
+    large[3] = 301
+    found = candidates(large)
+    assert found[3] == pytest.approx(math.e / (math.e + 4999), rel=1e-4)
+    assert list(found) == [3, 0, 1, 2, *range(4, 5000)]
+    forced = np.zeros(5000, dtype=np.float32)
+    forced[[9, 4000]] = math.inf
+    assert dict(candidates(forced)) == {9: 0.5, 4000: 0.5}
+    several = np.array([1.0, 2.0] * 100, dtype=np.float32)
+    assert list(candidates(several, min_p=0.1)) == [*range(1, 200, 2), *range(0, 200, 2)]
+
+
+def test_the_entropy_of_nothing() -> None:
+    """Where all is banned there is no uncertainty."""
+    assert entropy([-math.inf] * 3) == 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -678,3 +679,69 @@ def test_what_is_safe_is_streamed_though_a_listener_fails(kind: type) -> None:
     assert s.step(prefer(1)) == [1]
     assert s.finished
     assert isinstance(s.error, StrategyError)
+
+
+def test_every_event_says_its_row_and_place() -> None:
+    """Positions count from the beginning of the continuation."""
+    events: list[Any] = []
+    s = Session(
+        as_strategies(Scripted({2: 1})), SessionOptions(temperature=0, max_new_tokens=3), decode=decode, prompt=[0],
+        eos_token_ids=[END], listeners=[events.append], row=7, model="m",
+    )  # fmt: skip
+    while not s.finished:
+        s.step(prefer(1))
+    assert {type(event) for event in events} == {Started, Drawn, Rollback, Released, Finished}
+    assert {event.row for event in events} == {7}
+    assert [event.position for event in events if isinstance(event, Drawn)] == [0, 1, 1, 2]
+
+
+def test_why_a_dead_end_is_left() -> None:
+    """Whoever watches is told that nothing was left to draw."""
+    events: list[Any] = []
+    s = session(BanAll(3, hold=99), listeners=[events.append])
+    for _ in range(50):
+        if s.finished:
+            break
+        s.step(prefer(1))
+    assert {event.why for event in events if isinstance(event, Rollback)} == {"nothing is left to draw"}
+
+
+def test_min_p_is_passed_on() -> None:
+    """What is less than half as probable as the best is never drawn."""
+    for seed in range(20):
+        s = session(temperature=1, top_k=0, min_p=0.5, seed=seed)
+        assert s.step(ListLogits([2.0, 1.9, 1.0, 0.9, 1.2, -9.0]))[0] in (0, 1)
+
+
+def test_the_best_that_are_known_already() -> None:
+    """A driver that has selected on its device spares the session that."""
+    s = session(top_k=2)
+    assert s.step(np.zeros(6), (np.array([3, 2]), np.array([9.0, 8.0]))) == [3]
+
+
+def test_a_forced_token_is_certain() -> None:
+    """Its probability is one, for those who watch."""
+
+    class Forces(BaseStrategy):
+        def on_probs(self, probs: Any, tokens: list[int]) -> Any:
+            return {2: math.inf, 3: 1.0}
+
+    events: list[Any] = []
+    session(Forces(), listeners=[events.append]).step(prefer(1))
+    assert [(event.token, event.probability) for event in events if isinstance(event, Drawn)] == [(2, 1.0)]
+
+
+def test_an_error_says_how_much_may_be_taken_back() -> None:
+    """And that `pending` is how to have more."""
+
+    class Asks(BaseStrategy):
+        def backtrack(self, tokens: list[int]) -> int:
+            return 3 if len(tokens) == 4 else 0
+
+        def pending(self, tokens: list[int]) -> int:
+            return len(tokens) % 2
+
+    s = session(Asks())
+    with pytest.raises(RollbackError, match="asked for 3 tokens back, but only 2 are not streamed yet"):
+        for _ in range(5):
+            s.step(prefer(1))

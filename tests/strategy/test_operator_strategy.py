@@ -386,3 +386,26 @@ def test_what_a_later_strategy_does_to_a_whole_vocabulary() -> None:
         found.append([step.probability for step in recorder.seen])
     assert found[0] == pytest.approx(found[1], rel=1e-4)
     assert max(found[0]) < 0.1
+
+
+def test_each_stream_has_its_own_budget() -> None:
+    """What one stream has used up is there again for the next."""
+    provider = constant(0.0, 0.0)
+    strategy = OperatorStrategy(Recorder(lambda steps: 1), max_discarded=2, retry="resample")
+    sampler = BacktrackSampler(provider, strategy)
+    for _ in range(2):
+        list(sampler.generate([0], max_new_tokens=3))
+        assert sampler.stats.discarded == 2
+
+
+def test_a_forced_token_is_certain_for_an_operator() -> None:
+    """Its share is one."""
+
+    class Forces(BaseStrategy):
+        def on_probs(self, probs, tokens):
+            return {1: math.inf}
+
+    recorder = Recorder()
+    sampler = BacktrackSampler(constant(0.0, 0.0), [OperatorStrategy(recorder), Forces()])
+    list(sampler.generate([0], max_new_tokens=1, top_k=1))
+    assert [step.probability for step in recorder.seen] == [1.0]
