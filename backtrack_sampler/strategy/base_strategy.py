@@ -1,8 +1,8 @@
 """What a strategy is: hooks, each with a neutral default.
 
 A strategy sees each token as it is drawn and may take some back. The session calls, for each token:
-`logit_bias`, `on_logits`, `on_probs`, (draws), `on_next_token`, `backtrack`, and where anything is taken
-back, by whoever, `on_rollback`. `pending` says what must not be streamed yet.
+`on_logits`, `logit_bias`, `on_probs`, (draws), `on_next_token`, `backtrack`, and where anything is taken
+back, by whoever, `on_rollback`. `pending` says what must not be streamed yet. Hooks may ask the model.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class BaseStrategy:
 
         Returns:
             The candidates to draw from; they need not sum to one. Nothing left is allowed: the
-            session then relaxes the filters, takes more back, or ends the stream.
+            session then relaxes the filters and asks again, takes more back, or ends the stream.
         """
         return probs
 

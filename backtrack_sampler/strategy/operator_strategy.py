@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import operator as indices
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..candidates import normalised
 from ..checks import check_count
@@ -57,8 +57,6 @@ class OperatorStrategy(BaseStrategy):
         self._bans_discarded = retry == "ban"
         self._max_retries = check_count("max_retries", max_retries)
         self._max_discarded = math.inf if max_discarded is None else check_count("max_discarded", max_discarded, 0)
-        self._detokenizer = Detokenizer(lambda tokens: "")
-        self._logit: Callable[[int], float] = lambda token: math.nan
         self.reset()
 
     def __str__(self) -> str:
@@ -67,7 +65,8 @@ class OperatorStrategy(BaseStrategy):
 
     def reset(self) -> None:
         self.operator.reset()
-        self._detokenizer.reset()
+        self._detokenizer = Detokenizer(_no_text)  # nothing is left of the stream, nor of its model
+        self._logit: Callable[[int], float] = _unknown
         self._bans = Bans()
         self._landings: dict[int, int] = {}  # length -> our rollbacks to this prefix
         self._floor = 0  # the tokens before this one may have been streamed
@@ -153,3 +152,11 @@ class OperatorStrategy(BaseStrategy):
                 f"operator {self.operator!r} asked for {count} tokens back, but there are only {length}"
             )
         return TakeBack(count, getattr(asked, "why", ""))
+
+
+def _no_text(tokens: Sequence[int]) -> str:
+    return ""
+
+
+def _unknown(token: int) -> float:
+    return math.nan
