@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]  # what tests share, and `benchmarks.phrases`
+
+# As the providers would, but many tests import torch themselves: on a busy machine one took ten minutes.
+if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+    os.environ["GOMP_SPINCOUNT"] = "10000"
 
 # The same examples everywhere, and no clock: a run says something of the code, not of the machine.
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
