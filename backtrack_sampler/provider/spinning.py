@@ -15,7 +15,7 @@ def short_spins(count: int) -> Iterator[None]:
 
     GNU's OpenMP, which PyTorch and llama.cpp come with on Linux, reads this once, when it is loaded. Its own
     300,000 are milliseconds in which a thread holds a core that another process has taken from the one it is
-    waiting for: on a machine that is not idle, speed falls by half, and now and then to a hundredth (see
+    waiting for: on a machine that is not idle, speed falls, and now and then to a hundredth (see
     benchmarks/threads.py). An engine that was imported before, and what the user has set, stay as they are.
     """
     if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():

@@ -16,11 +16,10 @@ ENGINES = {
 }
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP is what the engines come with on Linux only")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("own", [{}, {"GOMP_SPINCOUNT": "77"}, {"OMP_WAIT_POLICY": "passive"}], ids=str)
 def test_engines_spin_shortly(engine: str, own: dict[str, str]) -> None:
-    """OpenMP itself says, when an engine is loaded, how long its threads will spin: not long, or as the user wants."""
+    """GNU's OpenMP itself says, when an engine is loaded, how long its threads will spin: not long, or as the user wants."""
     load, spins = ENGINES[engine]
     kept = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     process = subprocess.run(
