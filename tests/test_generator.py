@@ -241,9 +241,10 @@ def test_repetition_on_a_real_model(smollm: Any) -> None:
     """A text that repeats one word does not with an operator; then the model writes what it wrote before."""
     generator = Generator(smollm)
     prompt = "ha ha ha ha ha ha ha ha ha ha ha ha"
-    plain = generator(prompt, max_new_tokens=12, temperature=0)
-    assert plain == " ha" * 12
+    # Six: the model wavers later on, and which kernel evaluates it then decides.
+    plain = generator(prompt, max_new_tokens=6, temperature=0)
+    assert plain == " ha" * 6
     text = generator(prompt, Repetition(max_repetitions=2), max_new_tokens=30, temperature=0)
     assert generator.stats.rollbacks > 0
     assert " ha" * 3 not in text
-    assert generator(prompt, max_new_tokens=12, temperature=0) == plain
+    assert generator(prompt, max_new_tokens=6, temperature=0) == plain
