@@ -41,9 +41,10 @@ class _After(NamedTuple):
     phrases: int
     threads: Threads
     waiting: tuple[tuple[int, int, int], ...]  # whole words that wait for the next character
+    pending_from: int  # the first token that could still become part of a match
 
 
-_START = _After(0, {}, ())
+_START = _After(0, {}, (), 0)
 
 
 class TokenMatcher:
@@ -109,11 +110,11 @@ class TokenMatcher:
     def push(self, token: int) -> list[Match]:
         """Add a token; return the matches that are certain now, earliest first, then longest."""
         new = self._detokenizer.push(token)
-        phrases, threads, waiting = self._states[-1]
+        phrases, threads, waiting, _ = self._states[-1]
         found: list[tuple[int, int, int]] = []
         for character in new:
             phrases, threads, waiting = self._step(phrases, threads, waiting, character, found)
-        self._states.append(_After(phrases, threads, waiting))
+        self._states.append(_After(phrases, threads, waiting, self._pending_from(phrases, threads)))
         matches = self._matches(found) if found else []
         if token in self._special and not self._detokenizer.own_length(token):
             here, index = len(self._text), len(self) - 1
@@ -123,7 +124,7 @@ class TokenMatcher:
 
     def finish(self) -> list[Match]:
         """What would match if the stream ended here. Changes nothing."""
-        phrases, threads, waiting = self._states[-1]
+        phrases, threads, waiting, _ = self._states[-1]
         found: list[tuple[int, int, int]] = []
         length = len(self._text)
         rest = self._detokenizer.finish()
@@ -149,15 +150,15 @@ class TokenMatcher:
         Asked of the shorter beginnings as well, as `BaseStrategy.pending` is, these are all that
         `cut` may take back.
         """
-        state = self._states[count]
-        length = self._detokenizer.characters_before(count)
-        start = length - self._phrases.depth[state.phrases]
-        if state.threads:
-            start = min(start, *(first for first, _ in state.threads.values()))
-        pending_from = self._detokenizer.first_incomplete(count)
-        if start < length:
-            pending_from = min(pending_from, self._detokenizer.token_of(start))
-        return count - pending_from
+        return count - self._states[count].pending_from
+
+    def _pending_from(self, phrases: int, threads: Threads) -> int:
+        length = self._detokenizer.length
+        start = length - self._phrases.depth[phrases]
+        if threads:
+            start = min(start, *(first for first, _ in threads.values()))
+        incomplete = self._detokenizer.first_incomplete(len(self))
+        return min(incomplete, self._detokenizer.token_of(start)) if start < length else incomplete
 
     def first_incomplete(self, count: int) -> int:
         """See `Detokenizer.first_incomplete`."""

@@ -126,6 +126,8 @@ def _strengths(name: str, given: Strengths) -> dict[str, float]:
         raise InputError(f"{name} must be a list of texts, not one text: write [{given!r}]")
     if not isinstance(given, Iterable):
         raise InputError(f"{name} must be a list of texts, or texts with their strengths, not {given!r}")
+    if isinstance(given, (list, tuple)) and "" not in given and set(map(type, given)) == {str}:
+        return dict.fromkeys(given, 1.0)  # nothing to look for one by one: each stream of a batch does this
     pairs = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, 1.0)
     for text, strength in pairs.items():
         if not isinstance(text, str) or not text:
