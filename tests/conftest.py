@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,10 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]  # what tests share, and `benchma
 # As the providers would, but many tests import torch themselves: on a busy machine one took ten minutes.
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = "10000"
+
+# What a shell runs in the background ignores Ctrl-C, and so would every command that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples everywhere, and no clock: a run says something of the code, not of the machine.
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
