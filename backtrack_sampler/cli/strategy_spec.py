@@ -177,7 +177,10 @@ def _value(what: str, text: str) -> tuple[Any, str]:
     try:
         return json.loads(plain), rest
     except ValueError:
-        return plain.split("|") if "|" in plain else plain, rest
+        pass
+    if plain.endswith((".txt", ".json")) and Path(plain).is_file():
+        raise InputError(f"{what}: to read the file {plain} write @{plain}")
+    return plain.split("|") if "|" in plain else plain, rest
 
 
 def _content(path: Path) -> tuple[Any, str]:
@@ -187,8 +190,8 @@ def _content(path: Path) -> tuple[Any, str]:
         content = data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
-    if path.suffix != ".json":
-        return [line for line in content.splitlines() if line.strip()], _digest(data)
+    if path.suffix != ".json":  # where the spaces around a text matter, JSON says so
+        return [line.strip() for line in content.splitlines() if line.strip()], _digest(data)
     try:
         return json.loads(content), _digest(data)
     except ValueError as error:

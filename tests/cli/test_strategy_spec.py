@@ -74,11 +74,11 @@ def test_values(text: str, value: Any) -> None:
 
 
 def test_a_file_of_lines(tmp_path: Path) -> None:
-    """@FILE is a text a line, without empty lines; Windows line ends and byte-order marks do not count."""
+    """@FILE is a text a line, without empty lines; stray spaces, Windows line ends and byte-order marks do not count."""
     path = tmp_path / "slops.txt"
-    path.write_bytes("\ufeffa tapestry of\r\n\r\n whisper\r\n[x]\r\n".encode())
+    path.write_bytes("\ufeffa tapestry of\r\n\r\n whisper \t\r\n[x]\r\n".encode())
     assert parse_spec(f"antislop:slops=@{path},skip_tokens=1").arguments == {
-        "slops": ["a tapestry of", " whisper", "[x]"], "skip_tokens": 1,
+        "slops": ["a tapestry of", "whisper", "[x]"], "skip_tokens": 1,
     }  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_build_passes_the_model_where_it_is_wanted(mine: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["antislop:slops=5", "antislop:slops=the", "replace:find=5,replace=x", "creative-writing:top_p_flat=x", "human-guidance:top_k=0"],
+    ["antislop:slops=5", "replace:find=5,replace=x", "creative-writing:top_p_flat=x", "human-guidance:top_k=0"],
 )  # fmt: skip
 def test_values_that_a_constructor_refuses(text: str) -> None:
     """Whatever a constructor raises becomes an error in one line."""
@@ -229,3 +229,30 @@ def test_strategies_that_hold_others_are_written_otherwise(name: str) -> None:
     """Chains and operators have a notation of their own."""
     with pytest.raises(InputError, match="repeat --strategy for a chain, and write --operator NAME"):
         parse_spec(name)
+
+
+def test_one_text_is_a_list_of_one_and_messages_work_when_typed() -> None:
+    """`slops=the city` bans that; what the message for a number says can be typed as it stands."""
+    provider = FakeProvider(["the", " city", "5", ""], eos=3)
+    assert parse_spec("antislop:slops=the city").build(provider).describe() == "looks for 1 phrase"
+    with pytest.raises(InputError) as refused:
+        parse_spec("antislop:slops=5").build(provider)
+    advice = str(refused.value).rpartition("write ")[2]
+    assert parse_spec(f"antislop:slops={advice}").build(provider).describe() == "looks for 1 phrase"
+
+
+def test_a_file_without_its_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of a file that is there is hardly what is to be banned."""
+    monkeypatch.chdir(tmp_path)
+    Path("slops.txt").write_text("a\nb\n")
+    with pytest.raises(InputError, match="write @slops.txt"):
+        parse_spec("antislop:slops=slops.txt")
+    assert parse_spec("antislop:slops=other.txt").arguments == {"slops": "other.txt"}
+
+
+def test_pairs_in_a_file(tmp_path: Path) -> None:
+    """Lists of pairs, as other tools have them, are named, with what to write instead."""
+    path = tmp_path / "pairs.json"
+    path.write_text('[["city", 3]]')
+    with pytest.raises(InputError, match=r'pairs such as \["city", 3\].*\{"city": 0.9\}'):
+        parse_spec(f"antislop:slops=@{path}").build(FakeProvider(["a", ""], eos=1))
