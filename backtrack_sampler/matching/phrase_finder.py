@@ -127,12 +127,16 @@ class PhraseFinder:
                 if not is_letter(added[0]):
                     found += waiting
                 waiting = ()
-            if folded and added:
+            if folded and (added == folded[-1] or added >= _FIRST_MARK):
                 added = form.added(character, folded[-1])
-            for each in added:
-                misplaced = each >= _FIRST_MARK and folded and 0 < combining(each) < combining(folded[-1])
-                folded.append(each)
-                state = self._state_of_end() if misplaced else step(state, each)
+            if len(added) == 1 and added < _FIRST_MARK:  # nearly all
+                folded.append(added)
+                state = step(state, added)
+            else:
+                for each in added:
+                    misplaced = folded and 0 < combining(each) < combining(folded[-1])
+                    folded.append(each)
+                    state = self._state_of_end() if misplaced else step(state, each)
             ends.append(len(folded))
             if added and (here := phrases_at(state)):
                 matches = self._whole(here)

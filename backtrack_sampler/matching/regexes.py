@@ -13,8 +13,8 @@ stream is not pending for ever: longer matches are not found.
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
@@ -45,10 +45,10 @@ class Running(NamedTuple):
     found_if_over: tuple[tuple[int, int, int], ...]
 
     @property
-    def first(self) -> float:
-        """Where the earliest match that is still possible begins; infinite where none is."""
+    def first(self) -> int:
+        """Where the earliest match that is still possible begins; out of reach where none is."""
         begun = [first for threads in (self.threads, self.if_over) for first, _ in threads.values()]
-        return min([*begun, *(start for start, _, _ in self.found_if_over)], default=math.inf)
+        return min([*begun, *(start for start, _, _ in self.found_if_over)], default=sys.maxsize)
 
 
 NO_THREADS = Running({}, {}, ())
@@ -144,7 +144,7 @@ class RegexAutomaton:
         live = self._cross(running.threads, before, character, position, found)
         after = self._consumed(live, before, character, character, position, found)
         if not self._knows_last_break or character != "\n":
-            return Running(after, {}, ()), found
+            return Running(after, {}, ()) if after else NO_THREADS, found
         certain = set(found)
         over: list[tuple[int, int, int]] = []
         live = self._cross(running.threads, before, _LAST_BREAK, position, over)

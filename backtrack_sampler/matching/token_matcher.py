@@ -167,9 +167,11 @@ class TokenMatcher:
 
     def _pending_from(self, running: Running) -> int:
         length = self._detokenizer.length
-        start = min([running.first, *(finder.begun for finder in self._finders)])
+        start = min([finder.begun for finder in self._finders], default=length)
+        if running is not NO_THREADS:
+            start = min(start, running.first)
         incomplete = self._detokenizer.first_incomplete(len(self))
-        return min(incomplete, self._detokenizer.token_of(int(start))) if start < length else incomplete
+        return min(incomplete, self._detokenizer.token_of(start)) if start < length else incomplete
 
     def first_incomplete(self, count: int) -> int:
         """See `Detokenizer.first_incomplete`."""
