@@ -197,7 +197,7 @@ class PhraseFinder:
 
     def _state_of_end(self) -> int:
         """The automaton's state where an accent belongs before those that stand there already."""
-        first = max(0, len(self._folded) - max(self._automaton.depth))  # no phrase reaches further back
+        first = max(0, len(self._folded) - self._automaton.longest)  # no phrase reaches further back
         while first and combining(self._folded[first]):
             first -= 1
         state = 0

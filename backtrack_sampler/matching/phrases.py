@@ -42,6 +42,7 @@ class PhraseAutomaton:
                     self._ends.append(())
                 state = following
             self._ends[state] += (index,)
+        self.longest = max(self.lengths, default=0)
         self._link()
 
     def _link(self) -> None:
