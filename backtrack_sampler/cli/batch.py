@@ -21,11 +21,10 @@ from ..trace import Traces
 from .arguments import ENDS
 from .job import Job, Model
 from .prompt_file import Prompt, about_bad, read_prompts, refuse_bad
-from .row_file import RowFile, RowPipe, opened, read_rows
+from .row_file import RowFile, RowPipe, opened
+from .row_lines import read_rows
 
-__all__ = [
-    "LEAVES_OUT", "Job", "Model", "Prompt", "leave_out", "read_prompts", "read_rows", "refuse_bad", "write_rows",
-]  # fmt: skip
+__all__ = ["LEAVES_OUT", "Job", "Model", "Prompt", "leave_out", "read_prompts", "read_rows", "write_rows"]
 
 #: What to say beside what is wrong with prompts.
 LEAVES_OUT = " (--skip-bad leaves such lines out)"

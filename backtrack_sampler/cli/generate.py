@@ -16,7 +16,8 @@ from ..terminal.live_text import LiveText
 from ..trace import Trace
 from ..trace.files import check_path
 from . import arguments
-from .batch import LEAVES_OUT, Job, Model, leave_out, read_prompts, refuse_bad, write_rows
+from .batch import LEAVES_OUT, Job, Model, leave_out, write_rows
+from .prompt_file import lookalikes, read_prompts, refuse_bad
 from .row_traces import RowTraces
 from .trace import save
 
@@ -129,6 +130,8 @@ def _many(options: argparse.Namespace) -> int:
     )
     if bad:
         leave_out(bad, job)
+    for name, option in lookalikes(prompts).items():
+        print(f"backtrack-sampler: {name} is only repeated in the rows: did you mean {option}?", file=sys.stderr)
 
     def load() -> Model:
         provider = arguments.provider_of(options)

@@ -6,15 +6,17 @@ import codecs
 import json
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError
-from ..prompts import request_of
+from ..prompts import OPTIONS, request_of
 
-__all__ = ["Prompt", "about_bad", "read_prompts", "refuse_bad"]
+__all__ = ["Prompt", "about_bad", "lookalikes", "read_prompts", "refuse_bad"]
 
 _MOST = 20  # bad lines that are told one by one
+_ALIKE = 0.8  # max_tokens is meant to be max_new_tokens, and step is not stop
 
 
 class Prompt(NamedTuple):
@@ -98,6 +100,13 @@ def about_bad(prompts: Sequence[Prompt]) -> list[str]:
     lines = [f"{prompt.place}: {' '.join(prompt.bad.split())}" for prompt in prompts if prompt.bad]
     more = len(lines) - _MOST
     return lines if more <= 0 else [*lines[:_MOST], f"and {more} more"]
+
+
+def lookalikes(prompts: Sequence[Prompt]) -> dict[str, str]:
+    """What lines say that has no effect, and the option that it is like: perhaps a slip."""
+    names = {name for prompt in prompts for name in prompt.given if name not in OPTIONS}
+    found = {name: get_close_matches(name.lower().replace("-", "_"), OPTIONS, 1, _ALIKE) for name in sorted(names)}
+    return {name: options[0] for name, options in found.items() if options}
 
 
 def _decoded(line: bytes) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -16,25 +15,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from ..errors import InputError
 from ..options import SessionOptions
-from ..prompts import OUTCOME
 from ..trace.files import write_atomically
 from .differences import differences, repeated_only
 from .job import Job
+from .row_lines import BEGINNINGS, Entry, encoded, entry_of, given_of
 
-__all__ = ["RowFile", "RowPipe", "opened", "read_rows"]
-
-#: What every row says. Besides it there is "prompt" or "messages", and in files of earlier versions "settings".
-_KINDS = {
-    "index": int, "sample": int, "seed": int, "text": str, "tokens": int, "discarded": int, "rollbacks": int,
-    "finish_reason": str,
-}  # fmt: skip
-_OWN = {*OUTCOME, "settings"}
-_BEGINNINGS = (b'{"index": ', b'{"settings": ')
-Entry = dict[str, Any]
+__all__ = ["RowFile", "RowPipe", "opened"]
 
 
 class RowPipe:
@@ -60,8 +49,8 @@ class RowPipe:
         """The first row is about to be written."""
 
     def append(self, row: Entry) -> None:
-        """Write a row that is over."""
-        self._add(_encoded(row))
+        """Write a row that is over; in one piece, so that a line that was begun is one that was cut off."""
+        self._add(encoded(row))
         self._note(row["index"])
 
     def interrupted(self) -> None:
@@ -105,7 +94,7 @@ class RowFile(RowPipe):
         file.seek(0)
         data = file.readall()
         *lines, last = data.split(b"\n")
-        torn = _entry(last) is None and any(last.startswith(each) or each.startswith(last) for each in _BEGINNINGS)
+        torn = entry_of(last) is None and any(last.startswith(each) or each.startswith(last) for each in BEGINNINGS)
         entries = [self._read(line, number) for number, line in enumerate(lines if torn else [*lines, last], 1)]
         self._lines = len(entries)  # of earlier runs
         self._check_settings(entries)
@@ -124,16 +113,12 @@ class RowFile(RowPipe):
             said["version"] = version("backtrack_sampler")
         if self._changed:
             said["accepted"] = self._changed
-        self._add(_encoded(said))
-
-    def append(self, row: Entry) -> None:
-        """Write a row that is over; in one piece, so that a line that was begun is one that was cut off."""
-        super().append(row)
+        self._add(encoded(said))
 
     def interrupted(self) -> None:
         self._file.seek(0)
         for line in self._file.readall().split(b"\n")[self._lines :]:
-            entry = _entry(line)
+            entry = entry_of(line)
             if entry is not None and entry.get("index") in self.missing:
                 self._note(entry["index"])
 
@@ -167,7 +152,7 @@ class RowFile(RowPipe):
         return f"{self._job.place}, line {number}"
 
     def _read(self, line: bytes, number: int) -> Entry:
-        entry = _entry(line)
+        entry = entry_of(line)
         if entry is None:
             raise InputError(f"{self._place(number)}: this is no row that this command has written: give another --out")
         if "settings" in entry:
@@ -190,7 +175,7 @@ class RowFile(RowPipe):
             defaults = {each.name: each.default for each in fields(SessionOptions) if each.name in new}
             changed = differences({**old, **defaults, **old}, new)
             if "index" in entry:
-                changed |= repeated_only(_given(entry))
+                changed |= repeated_only(given_of(entry))
             if not changed:
                 continue
             if "n" in changed or not self._job.accept_changes:
@@ -231,7 +216,7 @@ class RowFile(RowPipe):
             )
         seed = self._seed(index, settings)
         new = {**prompt.given, "seed": row["seed"] if seed is None else seed}
-        changed = differences({**_given(row), "seed": row["seed"]}, new)
+        changed = differences({**given_of(row), "seed": row["seed"]}, new)
         if changed:
             raise InputError(
                 f"{place} and {prompt.place}: {', '.join(changed.values())}: go on with what it was, "
@@ -252,49 +237,6 @@ class RowFile(RowPipe):
         return first + index if isinstance(first, int) else None
 
 
-def read_rows(path: Path) -> list[Entry]:
-    """The rows in a file, in order of their index; of those that were tried again, the last.
-
-    Raises:
-        InputError: it cannot be read, or a line is none that was written here.
-    """
-    rows: dict[int, Entry] = {}
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    for number, line in enumerate(lines, 1):
-        entry = _entry(line)
-        if entry is None:
-            raise InputError(f"{path}, line {number}: this is no row that generate --prompts has written")
-        if "index" in entry:
-            rows[entry["index"]] = entry
-    return [rows[index] for index in sorted(rows)]
-
-
-def _encoded(entry: Entry) -> bytes:
-    # Half a character, as file names and JSON may have, is written as JSON escapes it.
-    return json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-
-
-def _given(row: Entry) -> Entry:
-    return {name: value for name, value in row.items() if name not in _OWN}
-
-
-def _entry(line: bytes) -> Entry | None:
-    """The row, or the settings, that a line is; None where it is neither."""
-    try:
-        found = json.loads(line.decode())
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict) or not isinstance(found.get("settings", {}), dict):
-        return None
-    if "index" not in found:
-        return found if "settings" in found and "text" not in found else None
-    fits = all(type(found.get(name)) is kind for name, kind in _KINDS.items()) and found["index"] >= 0
-    return found if fits and (isinstance(found.get("prompt"), str) or "messages" in found) else None
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[io.FileIO]:
     """The file to read and append to, for nobody else until this is over."""
@@ -312,9 +254,15 @@ def opened(path: Path) -> Iterator[io.FileIO]:
             raise _in_use(path) from None
         except (ImportError, OSError):
             pass  # Windows, or a file system without locks
-        if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+        if not _is_at(file, path):
             raise _in_use(path)  # it has just put another file in the place of this one
         yield file
+
+
+def _is_at(file: io.FileIO, path: Path) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    return False
 
 
 def _in_use(path: Path) -> InputError:
