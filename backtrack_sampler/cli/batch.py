@@ -57,14 +57,15 @@ def write_rows(job: Job, load: Callable[[], Model], report: Callable[[Stats], No
 
 
 def _go_on(job: Job, rows: RowPipe, load: Callable[[], Model], report: Callable[[Stats], None]) -> int:
+    there, goes_on = ("on stdout", "") if job.out is None else (f"in {job.out}", ": the same command goes on")
     failed = f" ({rows.failed} of them failed: --retry-failed tries them again)" if rows.failed else ""
     if not rows.missing:
         rows.tidy()
-        _say(f"all {_counted(rows.count)} are in {job.place} already{failed}: nothing is left to do")
+        _say(f"all {_counted(rows.count)} are {there} already{failed}: nothing is left to do")
         return 1 if rows.failed else 0
     if rows.count or rows.retried:
         again = f" ({rows.retried} of them failed before)" if rows.retried else ""
-        _say(f"{_counted(rows.count)} in {job.place} already{failed}, {len(rows.missing)} to go{again}")
+        _say(f"{_counted(rows.count)} {there} already{failed}, {len(rows.missing)} to go{again}")
     if rows.accepted:
         _say(f"accepted for the rows to come, which {job.place} notes: {', '.join(rows.accepted)}")
     try:
@@ -76,16 +77,14 @@ def _go_on(job: Job, rows: RowPipe, load: Callable[[], Model], report: Callable[
         rows.interrupted()
         rows.tidy()
         over = "\r" if sys.stderr.isatty() else ""  # over the ^C that a terminal shows
-        on = "" if job.out is None else ": the same command goes on"
-        _say(f"{over}{_counted(rows.count)} in {job.place}, {len(rows.missing)} to go{on}")
+        _say(f"{over}{_counted(rows.count)} {there}, {len(rows.missing)} to go{goes_on}")
         return 130
     except (BacktrackError, BrokenPipeError):
         raise
     except Exception as error:  # an engine's own, such as no memory left
-        on = "" if job.out is None else ": the same command goes on, perhaps with a smaller --max-batch"
+        on = goes_on and f"{goes_on}, perhaps with a smaller --max-batch"
         raise BacktrackError(
-            f"the batch ended on an error ({type(error).__name__}: {error}), with {_counted(rows.count)} in "
-            f"{job.place}{on}"
+            f"the batch ended on an error ({type(error).__name__}: {error}), with {_counted(rows.count)} {there}{on}"
         ) from error
 
 
