@@ -58,14 +58,15 @@ def write_rows(job: Job, load: Callable[[], Model], report: Callable[[Stats], No
 
 def _go_on(job: Job, rows: RowPipe, load: Callable[[], Model], report: Callable[[Stats], None]) -> int:
     there, goes_on = ("on stdout", "") if job.out is None else (f"in {job.out}", ": the same command goes on")
-    failed = f" ({rows.failed} of them failed: --retry-failed tries them again)" if rows.failed else ""
+    again = "--retry-failed tries them again" if job.offered else "remove their lines to try again"
+    failed = f" ({rows.failed} of them failed: {again})" if rows.failed else ""
     if not rows.missing:
         rows.tidy()
         _say(f"all {_counted(rows.count)} are {there} already{failed}: nothing is left to do")
         return 1 if rows.failed else 0
     if rows.count or rows.retried:
-        again = f" ({rows.retried} of them failed before)" if rows.retried else ""
-        _say(f"{_counted(rows.count)} {there} already{failed}, {len(rows.missing)} to go{again}")
+        before = f" ({rows.retried} of them failed before)" if rows.retried else ""
+        _say(f"{_counted(rows.count)} {there} already{failed}, {len(rows.missing)} to go{before}")
     if rows.accepted:
         _say(f"accepted for the rows to come, which {job.place} notes: {', '.join(rows.accepted)}")
     try:
@@ -147,7 +148,9 @@ def _prepared(job: Job, rows: RowPipe, model: Model) -> dict[int, dict[str, Any]
         except InputError as error:
             bad[number] = job.prompts[number]._replace(bad=str(error))
     if bad and not job.skip_bad:
-        refuse_bad([bad.get(number, prompt) for number, prompt in enumerate(job.prompts)], LEAVES_OUT)
+        refuse_bad(
+            [bad.get(number, prompt) for number, prompt in enumerate(job.prompts)], LEAVES_OUT if job.offered else ""
+        )
     if bad:
         leave_out(list(bad.values()), job)
         for index in [index for index in rows.missing if index // job.n in bad]:

@@ -36,12 +36,8 @@ def _edited_files(old: Any, new: Any) -> str:
     """What to say of strategies that differ only in the files that they were read from; "" where that is not so."""
     if not isinstance(old, list) or not isinstance(new, list) or _without_digests(old) != _without_digests(new):
         return ""
-    files = [
-        file
-        for before, after in zip(old, new, strict=True)
-        for file, digest in after.get("sha256", {}).items()
-        if before.get("sha256", {}).get(file) != digest
-    ]
+    digests = [(before.get("sha256", {}), after.get("sha256", {})) for before, after in zip(old, new, strict=True)]
+    files = [file for before, after in digests for file in after if before.get(file) != after[file]]
     return " and ".join(files) + (" was" if len(files) == 1 else " were") + " edited since" if files else ""
 
 

@@ -127,6 +127,7 @@ def _many(options: argparse.Namespace) -> int:
         retry_failed=options.retry_failed,
         accept_changes=options.accept_changes,
         traces=RowTraces(options.trace) if options.trace else None,
+        offered=True,
     )
     if bad:
         leave_out(bad, job)

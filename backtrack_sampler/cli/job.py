@@ -47,6 +47,8 @@ class Job:
         retry_failed: write rows again that are in the file with an error.
         accept_changes: go on where the settings are others than those in the file.
         traces: where to write the trace of each row, if anywhere.
+        offered: whether the command has --skip-bad, --retry-failed and --accept-changes, so that messages may
+            name them.
     """
 
     prompts: list[Prompt]
@@ -61,6 +63,7 @@ class Job:
     retry_failed: bool = False
     accept_changes: bool = False
     traces: RowTraces | None = None
+    offered: bool = False
 
     @property
     def settings(self) -> dict[str, Any]:

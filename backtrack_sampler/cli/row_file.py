@@ -179,7 +179,8 @@ class RowFile(RowPipe):
             if not changed:
                 continue
             if "n" in changed or not self._job.accept_changes:
-                accept = "" if "n" in changed else ", or --accept-changes for the rows to come"
+                offered = self._job.offered and "n" not in changed
+                accept = ", or --accept-changes for the rows to come" if offered else ""
                 raise InputError(
                     f"{self._place(number)}: {', '.join(changed.values())}: go on with what it was, "
                     f"{'' if accept else 'or '}give another --out{accept}"

@@ -19,9 +19,9 @@ from batches import Done, FakeModel, Row, count_rows, lines, read, texts, write_
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backtrack_sampler import InputError
+from backtrack_sampler import BacktrackSampler, InputError
 from backtrack_sampler.cli import row_file
-from backtrack_sampler.cli.batch import read_rows
+from backtrack_sampler.cli.batch import Job, Model, read_prompts, read_rows, write_rows
 from backtrack_sampler.cli.main import main
 
 FAILS = """
@@ -198,6 +198,26 @@ def test_no_change_to_accept(run: Callable[..., Done], finished: bytes) -> None:
     assert len(lines()) == 5
 
 
+@pytest.mark.usefixtures("finished")
+def test_commands_that_have_no_such_options(fake: FakeModel, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is said to whoever uses a job elsewhere names no option of generate."""
+    prompts = read_prompts("p.txt")
+    job = Job(prompts, Path("out.jsonl"), n=1, seed=2, max_batch=3, sampling={"max_new_tokens": 3}, about={})
+    with pytest.raises(InputError) as caught:
+        write_rows(job, lambda: pytest.fail("nothing is to be loaded"), lambda stats: None)
+    assert str(caught.value).endswith("go on with what it was, or give another --out")
+    job.out = Path("new.jsonl")
+    fake.context_size = 1
+    sampler = BacktrackSampler(fake)
+    with pytest.raises(InputError, match="4 of 4 prompts cannot be used"):
+        write_rows(job, lambda: Model(sampler, fake.encode, list), lambda stats: None)
+    fake.context_size = 2
+    job.sampling = {"max_new_tokens": 3, "on_context_full": "raise"}
+    assert write_rows(job, lambda: Model(sampler, fake.encode, list), lambda stats: None) == 1
+    assert write_rows(job, lambda: Model(sampler, fake.encode, list), lambda stats: None) == 1
+    assert "failed: remove their lines to try again)" in capfd.readouterr().err
+
+
 # -- rows that are tried again --------------------------------------------------------------
 
 
@@ -307,6 +327,28 @@ def test_a_file_that_was_put_in_the_place_of_another(
 
     monkeypatch.setattr(fcntl, "flock", replaced)
     assert "another run is writing to out.jsonl" in refused("--seed", "1")
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_interrupt_just_after_a_row_was_written(run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is counted, and what it replaces is gone, although there was no time to note it."""
+    write_prompts("a", "b", "c")
+    Path("fails.py").write_text(FAILS.replace("== 4", ">= 0"))
+    options = ["--strategy", "fails.py", "--max-batch", "1", "--accept-changes", "--retry-failed"]
+    assert run(*options).code == 1
+    Path("fails.py").write_text(FAILS.replace("== 4", "== 99"))
+    add, calls = row_file.RowFile._add, iter(range(9))
+
+    def interrupted(self: row_file.RowFile, data: bytes) -> None:
+        add(self, data)
+        if b'"index"' in data and next(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(row_file.RowFile, "_add", interrupted)
+    code, err, _ = run(*options)
+    assert (code, err.splitlines()[-1]) == (130, "2 rows in out.jsonl, 1 to go: the same command goes on")
+    assert sorted(texts()) == [0, 1, 2]
+    assert with_error() == {2}
 
 
 # -- broken off anywhere --------------------------------------------------------------------
