@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from ..checks import check_count
 from ..discovery import load_provider
-from ..errors import BacktrackError, InputError
+from ..errors import InputError
 from ..options import SessionOptions
-from ..prompts import prompt_tokens
+from ..prompts import chat_text, prompt_tokens
 from ..provider.base_provider import BaseProvider
 from ..stats import Stats
 from .strategy_spec import OperatorSpec, StrategySpec, parse_operator, parse_spec
@@ -151,17 +151,14 @@ def _quiet() -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
 
 
-def tokens_of(options: argparse.Namespace, provider: BaseProvider, prompt: str) -> list[int]:
-    """The tokens to go on from, with a chat template around the prompt where one is wanted."""
-    if options.chat:
+def tokens_of(
+    options: argparse.Namespace, provider: BaseProvider, prompt: str | Sequence[Mapping[str, str]]
+) -> list[int]:
+    """The tokens to go on from; with a chat template around messages, and around a prompt where it is wanted."""
+    if options.chat and isinstance(prompt, str):
         system = [{"role": "system", "content": options.system}] if options.system else []
-        try:
-            prompt = provider.chat_prompt([*system, {"role": "user", "content": prompt}])
-        except BacktrackError:
-            raise
-        except Exception as error:  # a template is a program that came with the model
-            raise InputError(f"the model's chat template does not take this ({error})") from error
-    return prompt_tokens(provider, prompt, None)
+        prompt = [*system, {"role": "user", "content": prompt}]
+    return prompt_tokens(provider, prompt if isinstance(prompt, str) else chat_text(provider, prompt), None)
 
 
 def strategies_of(specs: Sequence[StrategySpec | OperatorSpec], provider: BaseProvider) -> list[Any]:

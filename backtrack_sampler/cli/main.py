@@ -53,6 +53,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         options = _parser().parse_args(arguments)
         return int(options.run(options))
     except BacktrackError as error:
+        for note in getattr(error, "__notes__", ()):  # what is wrong one by one
+            print(note, file=sys.stderr)
         print("backtrack-sampler:", *str(error).split(), file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from typing import Any
 from ..trace import Trace
 from ..trace.files import check_path
 
-__all__ = ["add", "save"]
+__all__ = ["add", "save", "write"]
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
@@ -31,5 +31,10 @@ def _trace(options: argparse.Namespace) -> int:
 def save(trace: Trace, files: Sequence[Path]) -> None:
     """Write a trace as each file's name says, and say so."""
     for file in files:
-        (trace.to_html if file.suffix.lower() == ".html" else trace.to_jsonl)(file)
+        write(trace, file)
         print(f"trace written to {file}", file=sys.stderr)
+
+
+def write(trace: Trace, file: Path) -> None:
+    """Write a trace as the file's name says."""
+    (trace.to_html if file.suffix.lower() == ".html" else trace.to_jsonl)(file)
