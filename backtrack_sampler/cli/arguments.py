@@ -10,13 +10,20 @@ from functools import partial
 from typing import Any
 
 from ..checks import check_count
-from ..discovery import load_provider
+from ..discovery import embedded_model, load_provider, wants_model
 from ..errors import BacktrackError, InputError
 from ..options import SessionOptions
 from ..prompts import prompt_tokens
 from ..provider.base_provider import BaseProvider
 from ..stats import Stats
-from .strategy_spec import OperatorSpec, StrategySpec, parse_operator, parse_spec
+from .strategy_spec import (
+    OperatorSpec,
+    StrategySpec,
+    is_provider_file,
+    parse_operator,
+    parse_provider,
+    parse_spec,
+)
 
 MODEL_HELP = "a .gguf file, a folder or a hub name (default: the embedded SmolLM2)"
 SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE."
@@ -137,11 +144,42 @@ def specs_of(options: argparse.Namespace) -> list[StrategySpec | OperatorSpec]:
 def provider_of(options: argparse.Namespace) -> BaseProvider:
     """Load the model."""
     _quiet()
-    if options.context is not None:
-        check_count("--context", options.context)
+    for name in ("context", "threads"):
+        if getattr(options, name) is not None:
+            check_count(f"--{name}", getattr(options, name))
     given = {"n_ctx": options.context, "device": options.device, "threads": options.threads}
     extra = {name: value for name, value in given.items() if value is not None}
-    return load_provider(options.model, options.engine, **extra)
+    model, engine = options.model, options.engine
+    if model is not None and is_provider_file(model):
+        model, own, _ = parse_provider(model)
+        extra |= own
+    if engine is not None and is_provider_file(engine):
+        engine, own, _ = parse_provider(engine)
+        extra |= own
+    provider = load_provider(model, engine, **extra)
+    if options.context and provider.context_size and provider.context_size < options.context:
+        print(
+            f"backtrack-sampler: --context {options.context} is more than this model was made for: "
+            f"it is {provider.context_size}",
+            file=sys.stderr,
+        )
+    return provider
+
+
+def model_name(options: argparse.Namespace) -> str:
+    """What to call the model that the options mean, before it is loaded."""
+    engine = options.engine
+    if engine is not None and is_provider_file(engine):
+        engine = parse_provider(engine)[0]
+    if options.model is None and not wants_model(engine):
+        return str(options.engine)
+    return options.model or embedded_model().name
+
+
+def model_files(options: argparse.Namespace) -> dict[str, str]:
+    """The files of a provider of one's own, and what tells whether they are still the same."""
+    given = [text for text in (options.model, options.engine) if text is not None and is_provider_file(text)]
+    return {file: digest for text in given for file, digest in parse_provider(text)[2].items()}
 
 
 def _quiet() -> None:

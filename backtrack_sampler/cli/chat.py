@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ..chat import ChatPipeline, Message, Turn, check_messages, load_messages, save_messages
-from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError
 from . import arguments
 from .chat_screen import ChatScreen, ShownAnswer
@@ -52,7 +51,7 @@ def _chat(options: argparse.Namespace) -> int:
     pipeline = ChatPipeline(provider, options.system or None)
     if system:  # given now, it takes the place of the one in the file
         messages = [message for message in messages if message["role"] != "system"]
-    model = Path(options.model).resolve() if options.model else embedded_model()
+    model = Path(options.model).resolve() if options.model else Path(arguments.model_name(options))
     names = [spec.cls.__name__ for spec in specs]
     chat = Chat(
         pipeline,

@@ -7,7 +7,6 @@ import sys
 from functools import partial
 from typing import Any, TextIO
 
-from ..discovery import embedded_model
 from ..errors import InputError
 from ..events import Event
 from ..sampler import BacktrackSampler
@@ -93,8 +92,9 @@ def _many(options: argparse.Namespace) -> int:
         max_batch=16 if options.max_batch is None else options.max_batch,
         sampling=sampling,
         about={
-            "model": options.model or embedded_model().name,
+            "model": arguments.model_name(options),
             "engine": options.engine,
+            **({"provider_sha256": files} if (files := arguments.model_files(options)) else {}),
             "chat": options.chat,
             "system": options.system,
             "strategies": [
