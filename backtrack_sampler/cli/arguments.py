@@ -25,13 +25,30 @@ from .strategy_spec import (
     parse_spec,
 )
 
-MODEL_HELP = "a .gguf file, a folder or a hub name (default: the embedded SmolLM2)"
+MODEL_HELP = "a .gguf file, a folder, a hub name or FILE.py:MyProvider (default: the embedded SmolLM2)"
 SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE."
 #: finish_reason -> what to say where a text ends for it.
 ENDS = {
     "exhausted": "nothing was left to draw: see --on-exhausted",
     "context": "the model's context was full: see --context",
 }
+
+
+def examples(*lines: str, more: str = "") -> dict[str, Any]:
+    """What a command's help ends with, for `add_parser`: what else there is to say, and examples."""
+    shown = "\n".join(["example:" if len(lines) == 1 else "examples:", *(f"  {line}" for line in lines)])
+    return {"epilog": f"{more}\n\n{shown}".strip(), "formatter_class": _Formatter}
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Leaves alone what is indented: command lines, which somebody may copy."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.split("\n\n")
+        return "\n\n".join(
+            each if "\n  " in each else super(_Formatter, self)._fill_text(each, width, indent) for each in paragraphs
+        )
+
 
 # -- what is asked for ---------------------------------------------------------------------
 
@@ -51,7 +68,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_engine(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--engine", help="llamacpp or transformers (default: what fits the model)")
+    group.add_argument("--engine", help="llamacpp, transformers or one of your own (default: what fits the model)")
     group.add_argument("--context", type=int, help="context size in tokens (llama.cpp)")
     group.add_argument("--device", help="where to run (transformers), for example cuda (default: a GPU that is there)")
     group.add_argument("--threads", type=int, metavar="N", help="processor threads of the model")

@@ -32,7 +32,15 @@ Ctrl-C stops an answer. A question that begins with / is written with //."""
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
-    parser = commands.add_parser("chat", help="talk with a model", epilog=arguments.SPEC_HELP)
+    parser = commands.add_parser(
+        "chat",
+        help="talk with a model",
+        **arguments.examples(
+            "backtrack-sampler chat",
+            'backtrack-sampler chat my-model.gguf --operator repetition --system "Be brief." -v',
+            more=arguments.SPEC_HELP,
+        ),
+    )
     parser.set_defaults(run=_chat)
     parser.add_argument("model", metavar="MODEL", nargs="?", help=arguments.MODEL_HELP)
     parser.add_argument("--system", help="system message")

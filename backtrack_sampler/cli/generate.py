@@ -23,7 +23,14 @@ __all__ = ["add"]
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
-        "generate", help="write on from a prompt, or from each prompt of a file", epilog=arguments.SPEC_HELP
+        "generate",
+        help="write on from a prompt, or from each prompt of a file",
+        **arguments.examples(
+            'backtrack-sampler generate "Once upon a time" --strategy antislop --show-rollbacks',
+            'backtrack-sampler generate "Tell me a tale." --chat --operator ngram-overlap:ngram_size=5',
+            "backtrack-sampler generate --prompts prompts.txt --out texts.jsonl --seed 1",
+            more=arguments.SPEC_HELP,
+        ),
     )
     parser.set_defaults(run=_generate)
     arguments.add_prompt(parser, required=False)
