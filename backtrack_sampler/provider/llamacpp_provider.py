@@ -181,6 +181,7 @@ class LlamacppProvider(BaseProvider):
         except Exception as error:  # also those of huggingface_hub
             what = f"cannot load {model}" if path is None else f"{path} is broken or not a GGUF model"
             raise ModelError(f"{what} ({_one_line(error)[:300]})") from error
+        _log.info("llama.cpp: %d threads, a context of %d tokens", llm.n_threads, llm.n_ctx())
         return cls(llm, api.LlamaRAMCache(capacity_bytes=cache_bytes), piece=piece)
 
     # -- text ------------------------------------------------------------------------------
@@ -339,6 +340,7 @@ class LlamacppProvider(BaseProvider):
         whole = length == len(saved.tokens)
         if not whole:
             api.llama_memory_seq_rm(api.llama_get_memory(llm.ctx), 0, length, -1)
+        _log.debug("a saved state of %d tokens is restored, %d of them used", len(saved.tokens), length)
         llm.n_tokens = length
         llm.input_ids[:length] = self._written[:length] = saved.tokens[:length]
         self._last_saved = length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import os
 import re
 import warnings
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from .transformers_stream import Stream
 
 __all__ = ["TransformersProvider"]
+
+_log = logging.getLogger(__name__)
 
 _SPINS = 30_000  # of threads that wait, through the Python between two operations of a layer too
 # Of what `from_pretrained` takes without naming it, what people write.
@@ -136,6 +139,8 @@ class TransformersProvider(BaseProvider):
         if device is None and "device_map" not in options and torch.accelerator.is_available():
             device = torch.accelerator.current_accelerator()
         provider = cls(loaded, tokenizer, device)
+        where = (provider._model.device, provider._model.dtype, torch.get_num_threads())
+        _log.info("transformers: on %s in %s, %d threads", *where)
         if path is not None and path.suffix == ".gguf":
             provider.model_name = path.stem
         return provider

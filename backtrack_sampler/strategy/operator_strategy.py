@@ -54,6 +54,7 @@ class OperatorStrategy(BaseStrategy):
         if retry not in ("ban", "resample"):
             raise InputError(f"retry must be 'ban' or 'resample', not {retry!r}")
         self.operator = operator if isinstance(operator, BaseOperator) else FunctionOperator(operator)
+        self._may_be_shared = self.operator is operator
         self._every_n = check_count("backtrack_every_n", backtrack_every_n)
         self._bans_discarded = retry == "ban"
         self._max_retries = check_count("max_retries", max_retries)
@@ -66,8 +67,8 @@ class OperatorStrategy(BaseStrategy):
 
     @property
     def memory(self) -> object:
-        """What may serve one stream at a time: the operator, or where that has no memory, this."""
-        return self if isinstance(self.operator, FunctionOperator) else self.operator
+        """What may serve one stream at a time: the operator that was given; this where that was a function."""
+        return self.operator if self._may_be_shared else self
 
     def reset(self) -> None:
         self.operator.reset()
