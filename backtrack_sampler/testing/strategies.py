@@ -165,7 +165,10 @@ class _Twin:
             return np.array(argument.tolist(), np.float32)
         weights = np.zeros(self.size, np.float32)
         weights[list(argument)] = list(argument.values())
-        return ArrayCandidates(weights)
+        given = ArrayCandidates(weights)
+        for token, weight in argument.items():  # not summing to one, where a strategy before has taken some away
+            given[token] = weight
+        return given
 
 
 class _Watched(BaseStrategy):
