@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError, MissingPackageError
@@ -72,8 +72,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _way_in(parser: argparse.ArgumentParser) -> str:
     """What somebody sees who types the command and nothing else."""
-    (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
-    known = "\n".join(f"  {choice.dest:12}{choice.help}" for choice in commands._choices_actions)
+    known = "\n".join(f"  {choice.dest:12}{choice.help}" for choice in _commands(parser)._choices_actions)
     try:
         embedded_model()
         begin = "Begin with this; the small model that it takes is installed:"
@@ -95,6 +94,11 @@ Where to go on:
   backtrack-sampler generate --help        what a command takes, with examples
   backtrack-sampler strategies             all ways to take text back
   backtrack-sampler strategies antislop    what one of them does"""
+
+
+def _commands(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[Any]:
+    (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+    return commands
 
 
 def _log_to_stderr(level: str) -> None:

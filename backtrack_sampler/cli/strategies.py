@@ -106,19 +106,21 @@ def _explain(name: str, columns: int) -> None:
 
 def _find(name: str) -> tuple[Callable[..., Any], str]:
     """A strategy's or an operator's class, or a function, and which it is."""
+    path, wanted = path_and_class(name)
     errors = []
     for find, kind in ((find_strategy, "strategy"), (find_operator, "operator")):
         try:
             return find(name), kind
         except InputError as error:
+            said = str(error)
+            if "did you mean" in said or ("must hold one" in said and "found: none" not in said):
+                raise
             errors.append(error)
-    path, _ = path_and_class(name)
-    for said in errors:
-        if "found: none" not in str(said) if path else "did you mean" in str(said):
-            raise said
-    if path:
-        raise InputError(f"{path} has no strategy and no operator in it")
-    raise InputError(f"no strategy or operator {name!r}: backtrack-sampler strategies lists them")
+    if not path:
+        raise InputError(f"no strategy or operator {name!r}: backtrack-sampler strategies lists them")
+    if str(errors[0]) == str(errors[1]):  # the file itself cannot be used
+        raise errors[0]
+    raise InputError(f"{path} has no strategy and no operator {wanted or 'in it'}")
 
 
 def _print_parameters(title: str, thing: Callable[..., Any], columns: int) -> None:

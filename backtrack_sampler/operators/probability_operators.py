@@ -73,7 +73,7 @@ class EntropyThreshold(_Measured):
         backtrack_count: tokens to take back.
 
     Example:
-        entropy-threshold:max_entropy=2,backtrack_count=2
+        entropy-threshold:max_entropy=2
     """
 
     def __init__(self, max_entropy: float = 0.2, backtrack_count: int = 2) -> None:
@@ -146,7 +146,7 @@ class ProbabilityTrend(_Measured):
         backtrack_count: tokens to take back.
 
     Example:
-        probability-trend:window_size=10,backtrack_count=3
+        probability-trend:backtrack_count=3
     """
 
     def __init__(self, window_size: int = 10, drop_threshold: float = 0.5, backtrack_count: int = 1) -> None:

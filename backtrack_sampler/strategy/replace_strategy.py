@@ -37,7 +37,7 @@ class ReplaceStrategy(BaseStrategy):
         max_prob: only where the probability of the found text's first token was at most this.
 
     Example:
-        replace:find=happy,replace=sad,max_replacements=3
+        replace:find=happy,replace=sad
     """
 
     def __init__(
