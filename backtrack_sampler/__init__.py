@@ -8,6 +8,8 @@ for text in sampler.stream_text("Once upon a time", max_new_tokens=100):
     print(text, end="", flush=True)
 """
 
+import logging
+
 from .batch import Batch
 from .chat import ChatPipeline
 from .discovery import load_provider
@@ -26,7 +28,7 @@ from .events import Drawn, Event, Finished, Participant, Released, Rollback, Sta
 from .generator import Generator
 from .options import SessionOptions
 from .provider.base_provider import BaseProvider
-from .rollback import TakeBack
+from .rollback import Bans, TakeBack
 from .sampler import BacktrackSampler
 from .session import Session
 from .stats import Stats
@@ -47,6 +49,7 @@ __all__ = [
     "AntiSlopStrategy",
     "BacktrackError",
     "BacktrackSampler",
+    "Bans",
     "BaseProvider",
     "BaseStrategy",
     "Batch",
@@ -84,3 +87,5 @@ __all__ = [
     "Traces",
     "load_provider",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # quiet, unless somebody wants to hear it

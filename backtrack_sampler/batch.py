@@ -22,7 +22,7 @@ from .prompts import OUTCOME
 from .provider.base_provider import BaseProvider
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
-from .strategy.chain_strategy import as_strategies
+from .strategy.chain_strategy import as_strategies, memory_of
 from .stream import TokenStream
 
 __all__ = ["Batch", "StrategyMaker", "outcome"]
@@ -255,7 +255,7 @@ class StrategyMaker:
     The first are made at once, so that what is wrong with them is said before the long work.
 
     Args:
-        make: returns a strategy, or a list of them; None where nobody is to be asked.
+        make: returns a strategy or an operator, or a list of them; None where nobody is to be asked.
 
     Raises:
         InputError, StrategyError: it cannot be called, has failed, or has returned something else.
@@ -274,7 +274,7 @@ class StrategyMaker:
     def __call__(self, stream: TokenStream) -> list[BaseStrategy]:
         strategies = self._first.pop() if self._first else self._made()
         for strategy in strategies:
-            key = id(getattr(strategy, "original", strategy))
+            key = id(memory_of(strategy))
             other = self._taken.get(key)
             if other is not None and not other.done:
                 raise _SharedError("make_strategy gave the same object to two streams: make a new one in each call")

@@ -28,8 +28,8 @@ class BacktrackSampler:
 
     Args:
         provider: the model.
-        strategy: looks at each token; or several, asked in order. Strategies written for
-            backtrack_sampler 3.x are recognised and adapted.
+        strategy: looks at each token; or several, asked in order. An operator, or a plain function of a
+            step, is one too. Strategies written for backtrack_sampler 3.x are recognised and adapted.
 
     Attributes:
         stats: what the last stream has cost, which grows while it runs, or the last `generate_texts`.
@@ -136,7 +136,7 @@ class BacktrackSampler:
                 written. A dict may have a "system" message (which makes a conversation of a prompt), a "seed"
                 (for the first of its streams; the next has one more), and sampling options of its own; what
                 else it says is kept for `Batch.dicts`. None, or NaN, is as if it was not there.
-            make_strategy: makes a strategy for each stream, or a list of them, such as
+            make_strategy: makes a strategy or an operator for each stream, or a list of them, such as
                 `lambda: AntiSlopStrategy(...)`; None draws without one.
             n: streams for each prompt. Number `i` is of prompt `i // n`.
             seeds: one for each stream, or one for all: stream `i` has `seeds + i`. None or -1: random ones.

@@ -10,21 +10,45 @@ from functools import partial
 from typing import Any
 
 from ..checks import check_count
-from ..discovery import load_provider
+from ..discovery import embedded_model, load_provider, wants_model
 from ..errors import InputError
 from ..options import SessionOptions
 from ..prompts import chat_text, prompt_tokens
 from ..provider.base_provider import BaseProvider
 from ..stats import Stats
-from .strategy_spec import OperatorSpec, StrategySpec, parse_operator, parse_spec
+from .strategy_spec import (
+    OperatorSpec,
+    StrategySpec,
+    is_provider_file,
+    parse_operator,
+    parse_provider,
+    parse_spec,
+)
 
-MODEL_HELP = "a .gguf file, a folder or a hub name (default: the embedded SmolLM2)"
+MODEL_HELP = "a .gguf file, a folder, a hub name or FILE.py:MyProvider (default: the embedded SmolLM2)"
 SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE."
 #: finish_reason -> what to say where a text ends for it.
 ENDS = {
     "exhausted": "nothing was left to draw: see --on-exhausted",
     "context": "the model's context was full: see --context",
 }
+
+
+def examples(*lines: str, more: str = "") -> dict[str, Any]:
+    """What a command's help ends with, for `add_parser`: what else there is to say, and examples."""
+    shown = "\n".join(["example:" if len(lines) == 1 else "examples:", *(f"  {line}" for line in lines)])
+    return {"epilog": f"{more}\n\n{shown}".strip(), "formatter_class": _Formatter}
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Leaves alone what is indented: command lines, which somebody may copy."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.split("\n\n")
+        return "\n\n".join(
+            each if "\n  " in each else super(_Formatter, self)._fill_text(each, width, indent) for each in paragraphs
+        )
+
 
 # -- what is asked for ---------------------------------------------------------------------
 
@@ -44,7 +68,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_engine(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--engine", help="llamacpp or transformers (default: what fits the model)")
+    group.add_argument("--engine", help="llamacpp, transformers or one of your own (default: what fits the model)")
     group.add_argument("--context", type=int, help="context size in tokens (llama.cpp)")
     group.add_argument("--device", help="where to run (transformers), for example cuda (default: a GPU that is there)")
     group.add_argument("--threads", type=int, metavar="N", help="processor threads of the model")
@@ -137,11 +161,42 @@ def specs_of(options: argparse.Namespace) -> list[StrategySpec | OperatorSpec]:
 def provider_of(options: argparse.Namespace) -> BaseProvider:
     """Load the model."""
     _quiet()
-    if options.context is not None:
-        check_count("--context", options.context)
+    for name in ("context", "threads"):
+        if getattr(options, name) is not None:
+            check_count(f"--{name}", getattr(options, name))
     given = {"n_ctx": options.context, "device": options.device, "threads": options.threads}
     extra = {name: value for name, value in given.items() if value is not None}
-    return load_provider(options.model, options.engine, **extra)
+    model, engine = options.model, options.engine
+    if model is not None and is_provider_file(model):
+        model, own, _ = parse_provider(model)
+        extra |= own
+    if engine is not None and is_provider_file(engine):
+        engine, own, _ = parse_provider(engine)
+        extra |= own
+    provider = load_provider(model, engine, **extra)
+    if options.context and provider.context_size and provider.context_size < options.context:
+        print(
+            f"backtrack-sampler: --context {options.context} is more than this model was made for: "
+            f"it is {provider.context_size}",
+            file=sys.stderr,
+        )
+    return provider
+
+
+def model_name(options: argparse.Namespace) -> str:
+    """What to call the model that the options mean, before it is loaded."""
+    engine = options.engine
+    if engine is not None and is_provider_file(engine):
+        engine = parse_provider(engine)[0]
+    if options.model is None and not wants_model(engine):
+        return str(options.engine)
+    return options.model or embedded_model().name
+
+
+def model_files(options: argparse.Namespace) -> dict[str, str]:
+    """The files of a provider of one's own, and what tells whether they are still the same."""
+    given = [text for text in (options.model, options.engine) if text is not None and is_provider_file(text)]
+    return {file: digest for text in given for file, digest in parse_provider(text)[2].items()}
 
 
 def _quiet() -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ..chat import ChatPipeline, Message, Turn, check_messages, load_messages, save_messages
-from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError
 from . import arguments
 from .chat_screen import ChatScreen, ShownAnswer
@@ -33,7 +32,15 @@ Ctrl-C stops an answer. A question that begins with / is written with //."""
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
-    parser = commands.add_parser("chat", help="talk with a model", epilog=arguments.SPEC_HELP)
+    parser = commands.add_parser(
+        "chat",
+        help="talk with a model",
+        **arguments.examples(
+            "backtrack-sampler chat",
+            'backtrack-sampler chat my-model.gguf --operator repetition --system "Be brief." -v',
+            more=arguments.SPEC_HELP,
+        ),
+    )
     parser.set_defaults(run=_chat)
     parser.add_argument("model", metavar="MODEL", nargs="?", help=arguments.MODEL_HELP)
     parser.add_argument("--system", help="system message")
@@ -52,7 +59,7 @@ def _chat(options: argparse.Namespace) -> int:
     pipeline = ChatPipeline(provider, options.system or None)
     if system:  # given now, it takes the place of the one in the file
         messages = [message for message in messages if message["role"] != "system"]
-    model = Path(options.model).resolve() if options.model else embedded_model()
+    model = Path(options.model).resolve() if options.model else Path(arguments.model_name(options))
     names = [spec.cls.__name__ for spec in specs]
     chat = Chat(
         pipeline,

@@ -7,7 +7,6 @@ import sys
 from functools import partial
 from typing import Any, TextIO
 
-from ..discovery import embedded_model
 from ..errors import InputError
 from ..events import Event
 from ..sampler import BacktrackSampler
@@ -26,7 +25,14 @@ __all__ = ["add"]
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
-        "generate", help="write on from a prompt, or from each prompt of a file", epilog=arguments.SPEC_HELP
+        "generate",
+        help="write on from a prompt, or from each prompt of a file",
+        **arguments.examples(
+            'backtrack-sampler generate "Once upon a time" --strategy antislop --show-rollbacks',
+            'backtrack-sampler generate "Tell me a tale." --chat --operator ngram-overlap:ngram_size=5',
+            "backtrack-sampler generate --prompts prompts.txt --out texts.jsonl --seed 1",
+            more=arguments.SPEC_HELP,
+        ),
     )
     parser.set_defaults(run=_generate)
     arguments.add_prompt(parser, required=False)
@@ -113,8 +119,9 @@ def _many(options: argparse.Namespace) -> int:
         max_batch=16 if options.max_batch is None else options.max_batch,
         sampling=sampling,
         about={
-            "model": options.model or embedded_model().name,
+            "model": arguments.model_name(options),
             "engine": options.engine,
+            **({"provider_sha256": files} if (files := arguments.model_files(options)) else {}),
             "chat": options.chat,
             "system": options.system,
             "strategies": [

@@ -15,7 +15,11 @@ __all__ = ["add"]
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
-    parser = commands.add_parser("guide", help="choose each token yourself, on a screen")
+    parser = commands.add_parser(
+        "guide",
+        help="choose each token yourself, on a screen",
+        **arguments.examples('backtrack-sampler guide "The door opened and" --choices 8'),
+    )
     parser.set_defaults(run=_guide)
     arguments.add_prompt(parser)
     arguments.add_model(parser)

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from backtrack_sampler.cli.strategy_spec import parameters, parse_operator, parse_spec
+from backtrack_sampler.cli.strategy_spec import (
+    is_provider_file,
+    parameters,
+    parse_operator,
+    parse_provider,
+    parse_spec,
+)
 from backtrack_sampler.errors import InputError
 from backtrack_sampler.operators import BaseOperator, NGramOverlap, Repetition
 from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
@@ -204,6 +210,49 @@ def test_an_operator_in_a_file(tmp_path: Path) -> None:
         assert repr(parse_operator(f"{tmp_path / name}:n=3").build().operator) == "Every(n=3)"
     with pytest.raises(InputError, match="has no operator Nobody"):
         parse_operator(f"{tmp_path / 'mine.py'}:Nobody")
+
+
+def test_a_function_in_a_file(mine: Path) -> None:
+    """So is a plain function; its parameters behind the step are set by name, and OperatorStrategy's among them."""
+    mine.write_text("def rare(step, least=0.5, *, word=None):\n    return step.probability < least\n")
+    for name in ("my.py", "./my.py:rare", f"{mine}:rare"):
+        spec = parse_operator(f"{name}:least=0.25,max_retries=3,word=a|b")
+        assert (spec.cls.__name__, spec.options) == ("rare", {"max_retries": 3})
+        strategy = spec.build()
+        assert str(strategy) == "rare(least=0.25, word=['a', 'b'])"
+        assert strategy.operator.lookback is None
+    assert str(parse_operator("my.py:rare").build()) == "rare"
+    (file,) = parse_operator("my.py:rare").files.values()
+    mine.write_text(mine.read_text() + "# changed")
+    assert parse_operator("my.py:rare").files["my.py"] != file
+    for text, message in (
+        ("my.py:rare:most=1", "operator my.py:rare has no parameter 'most': it takes"),
+        ("my.py:rare:step=1", "no parameter 'step'"), ("my.py:other", r"has no operator other \(found: rare\)"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            parse_operator(text)
+    mine.write_text("def no(step, words):\n    return step.text in words\n")
+    with pytest.raises(InputError, match=r"needs words: write my\.py:no:words=\.\.\."):
+        parse_operator("my.py:no")
+    assert str(parse_operator("my.py:no:words=a|b").build()) == "no(words=['a', 'b'])"
+
+
+def test_a_provider_in_a_file(mine: Path) -> None:
+    """It takes its parameters as a strategy does; which model may be left out, or said apart."""
+    mine.write_text(
+        "from backtrack_sampler.testing import FakeProvider\n"
+        "class Mine(FakeProvider):\n    @classmethod\n    def from_pretrained(cls, model, *, speed=1):\n        return cls()\n"
+    )
+    assert parse_provider("my.py:Mine:speed=2,model=x")[:2] == ("my.py:Mine", {"speed": 2, "model": "x"})
+    name, arguments, files = parse_provider("./my.py")
+    assert (name, arguments, list(files)) == ("./my.py", {}, ["./my.py"])
+    with pytest.raises(InputError, match=r"provider my\.py has no parameter 'sped': it takes model, speed"):
+        parse_provider("my.py:sped=2")
+    for text, expected in (
+        ("./my.py", True), ("my.py:Mine", True), ("my.py:Mine:speed=2", True), ("my.py:speed=a.py", True), ("x.gguf", False),
+        ("org/name", False), ("C:\\x.gguf", False), ("C:\\x.py:Mine", True), ("", False), ("http://h/x.py", False),
+    ):  # fmt: skip
+        assert is_provider_file(text) == expected, text
 
 
 @pytest.mark.parametrize(
