@@ -11,7 +11,7 @@ from .errors import InputError
 from .options import SessionOptions
 from .provider.base_provider import BaseProvider
 
-__all__ = ["limited", "prompt_tokens", "seeds_of"]
+__all__ = ["encoded", "limited", "prompt_tokens", "seeds_of"]
 
 
 def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_special_tokens: bool | None) -> list[int]:
@@ -22,7 +22,7 @@ def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_speci
                 prompt.encode()
             except UnicodeEncodeError as error:
                 raise InputError(f"the prompt is no valid text: half a character at {error.start}") from None
-        tokens = _encoded(provider, prompt, add_special_tokens) if prompt else []
+        tokens = encoded(provider, prompt, add_special_tokens) if prompt else []
     else:
         try:
             if isinstance(prompt, (bytes, bytearray)):
@@ -42,7 +42,8 @@ def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_speci
     return tokens
 
 
-def _encoded(provider: BaseProvider, text: str, add_special_tokens: bool | None) -> list[int]:
+def encoded(provider: BaseProvider, text: str, add_special_tokens: bool | None) -> list[int]:
+    """The tokens of a text, however many; `add_special_tokens` as in `BacktrackSampler.stream`."""
     plain = provider.encode(text, add_special_tokens=False)
     if add_special_tokens is False:
         return plain

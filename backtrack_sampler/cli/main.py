@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from ..errors import BacktrackError, InputError
 from . import chat, generate, guide, strategies, trace
+from .wording import in_options
 
 __all__ = ["main"]
 
@@ -53,7 +54,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         options = _parser().parse_args(arguments)
         return int(options.run(options))
     except BacktrackError as error:
-        print("backtrack-sampler:", *str(error).split(), file=sys.stderr)
+        print("backtrack-sampler:", in_options(" ".join(str(error).split())), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)

@@ -53,7 +53,7 @@ class OperatorSpec(NamedTuple):
     def build(self, provider: BaseProvider | None = None) -> OperatorStrategy:
         """Make the operator, and the strategy around it; no model is needed."""
         strategy: OperatorStrategy = _made(
-            OperatorStrategy, {"operator": _made(self.cls, self.arguments), **self.options}
+            OperatorStrategy, {"operator": _made(self.cls, self.arguments), **self.options}, self.cls.__name__
         )
         return strategy
 
@@ -103,9 +103,11 @@ def parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
     return {k: p for k, p in signature.items() if k not in hidden and p.kind not in kinds}
 
 
-def _made(cls: type[Any], arguments: dict[str, Any]) -> Any:
+def _made(cls: type[Any], arguments: dict[str, Any], name: str = "") -> Any:
     try:
         return cls(**arguments)
+    except InputError as error:  # which of several it is
+        raise InputError(f"{name or cls.__name__}: {error}") from error
     except BacktrackError:
         raise
     except Exception as error:  # a constructor may be anybody's, and a value anything

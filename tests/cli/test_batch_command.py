@@ -264,7 +264,7 @@ def test_stats(run: Callable[..., Done]) -> None:
         (["--prompts", "p.txt", "--out", "x.jsonl", "--show-rollbacks"], "--show-rollbacks is for a PROMPT"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--n", "0"], "--n must be at least 1"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--max-batch", "-1"], "--max-batch must be at least 1"),
-        (["--prompts", "p.txt", "--out", "x.jsonl", "--top-p", "2"], "top_p"),
+        (["--prompts", "p.txt", "--out", "x.jsonl", "--top-p", "2"], "--top-p"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--strategy", "none"], "no strategy 'none'"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--strategy", "human-guidance"], "asks a person"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--system", "b"], "--system needs --chat"),

@@ -298,7 +298,7 @@ def test_sampling_options(chat: Callable[..., Done]) -> None:
     [
         (["--load", "missing.json"], "cannot read missing.json"), (["--load", "."], "cannot read"),
         (["--strategy", "nonsense"], "no strategy 'nonsense'"), (["--operator", "nonsense"], "nonsense"),
-        (["--top-p", "0"], "top_p"), (["--max-new-tokens", "0"], "max_new_tokens"), (["--system", "\udcff"], "not valid"),
+        (["--top-p", "0"], "--top-p"), (["--max-new-tokens", "0"], "--max-new-tokens"), (["--system", "\udcff"], "not valid"),
         (["--context", "0"], "--context must be"), (["--model", "x"], "unrecognized"), (["--chat"], "unrecognized"),
     ],
 )  # fmt: skip

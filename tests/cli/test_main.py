@@ -275,13 +275,13 @@ BROKEN_STRATEGY = "raise ValueError('two\\nlines')"
         (["x", "--strategy", "./nowhere.py:Mine"], "no file at"),
         (["x", "--strategy", "./broken.py:Mine"], "cannot be imported: ValueError: two lines"),
         (["x", "--strategy", "./syntax.py"], "cannot be imported: SyntaxError"),
-        (["x", "--top-p", "0"], "top_p"), (["x", "--top-p", "1.5"], "top_p"), (["x", "--top-p", "nan"], "top_p"),
-        (["x", "--min-p", "-1"], "min_p"), (["x", "--top-k", "-1"], "top_k"), (["x", "--top-k", "1.5"], "invalid int"),
+        (["x", "--top-p", "0"], "--top-p"), (["x", "--top-p", "1.5"], "--top-p"), (["x", "--top-p", "nan"], "--top-p"),
+        (["x", "--min-p", "-1"], "--min-p"), (["x", "--top-k", "-1"], "--top-k"), (["x", "--top-k", "1.5"], "invalid int"),
         (["x", "--temperature", "-0.1"], "temperature"), (["x", "--temperature", "inf"], "temperature"),
-        (["x", "--temperature", "warm"], "invalid float"), (["x", "--max-new-tokens", "0"], "max_new_tokens"),
-        (["x", "--max-length", "0"], "max_length"), (["x", "--stop", ""], "stop"), (["x", "--seed", "x"], "invalid int"),
+        (["x", "--temperature", "warm"], "invalid float"), (["x", "--max-new-tokens", "0"], "--max-new-tokens"),
+        (["x", "--max-length", "0"], "--max-length"), (["x", "--stop", ""], "stop"), (["x", "--seed", "x"], "invalid int"),
         (["x", "--context", "0"], "--context must be"), (["x", "--system", "Be brief."], "--system needs --chat"),
-        (["x", "--max-retries", "0"], "max_retries"), (["x", "--max-discarded", "-1"], "max_discarded"),
+        (["x", "--max-retries", "0"], "--max-retries"), (["x", "--max-discarded", "-1"], "--max-discarded"),
         (["x", "--on-exhausted", "cry"], "invalid choice"), (["x", "--on-context-full", "accept"], "invalid choice"),
         (["x", "--nonsense"], "unrecognized"),
         ([], "required: PROMPT"),
@@ -305,9 +305,9 @@ def test_bad_input_is_found_before_the_model_is_loaded(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["x", "--choices", "0"], "number of choices"), (["x", "--min-autopass", "2"], "min_autopass"),
-        (["x", "--min-autopass", "nan"], "min_autopass"), (["x"], "needs a terminal"), ([""], "prompt is empty"),
-        (["x", "--top-p", "0"], "top_p"), (["x", "--strategy", "antislop"], "unrecognized"),
+        (["x", "--choices", "0"], "number of choices"), (["x", "--min-autopass", "2"], "--min-autopass"),
+        (["x", "--min-autopass", "nan"], "--min-autopass"), (["x"], "needs a terminal"), ([""], "prompt is empty"),
+        (["x", "--top-p", "0"], "--top-p"), (["x", "--strategy", "antislop"], "unrecognized"),
     ],
 )  # fmt: skip
 def test_guide_checks_before_the_model_is_loaded(
