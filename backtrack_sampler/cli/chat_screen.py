@@ -13,7 +13,7 @@ from ..matching import Decode
 from ..terminal.layout import printable, wrap
 from ..terminal.live_text import LiveText
 from .keyboard import Keyboard
-from .wording import in_options
+from .wording import in_commands
 
 __all__ = ["ChatScreen", "ShownAnswer"]
 
@@ -90,7 +90,7 @@ class ChatScreen:
             self._styled("2", text)
 
     def error(self, error: BacktrackError) -> None:
-        text = in_options(" ".join(str(error).split()))
+        text = in_commands(" ".join(str(error).split()))
         if self.is_terminal:
             self._styled("31", text)
         else:

@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from ..options import SessionOptions
 
-__all__ = ["in_options"]
+__all__ = ["in_commands", "in_options"]
 
 _NAMES = "|".join(["max_length", "n_ctx", "threads", *(field.name for field in fields(SessionOptions))])
 
@@ -29,6 +29,13 @@ _WORDS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r", or load the model with a larger context \(n_ctx=, --context(; )?", ", or start with a larger --context ("),
     (r" \(\)", ""),
     (r"use an instruction-tuned model, or leave chat out", "use an instruction-tuned model"),
+    (r"use --operator, or OperatorStrategy", "use --operator"),
+]
+#: Where a message names an option that a chat has a command for.
+_COMMANDS = [
+    (r"repeat --strategy for a chain", "write SPEC + SPEC for a chain"),
+    (r"--(operator|strategy)\b", r"/\1"),
+    (r": quote it for the shell$", ""),
 ]
 
 
@@ -39,5 +46,13 @@ def in_options(message: str) -> str:
     begin with the name of the strategy.
     """
     for pattern, words in _WORDS:
+        message = re.sub(pattern, words, message)
+    return message
+
+
+def in_commands(message: str) -> str:
+    """The same, in a chat that is under way: with commands in the place of the options that it has them for."""
+    message = in_options(message)
+    for pattern, words in _COMMANDS:
         message = re.sub(pattern, words, message)
     return message
