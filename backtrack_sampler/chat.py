@@ -135,9 +135,11 @@ class ChatPipeline:
         prompt = self._prompt(messages, min(dropped, last))
         limit = self.generator.provider.context_size
         if limit is not None and len(prompt.tokens) >= limit:
+            system = any(message["role"] == "system" for message in messages)
+            what, it = ("question and system message make", "them") if system else ("the question alone makes", "it")
             raise InputError(
-                f"the question alone makes {len(prompt.tokens)} tokens and the model's context holds {limit}: "
-                f"shorten the question{self.generator.provider.larger_context}"
+                f"{what} {len(prompt.tokens)} tokens and the model's context holds {limit}: "
+                f"shorten {it}{self.generator.provider.larger_context}"
             )
         return prompt
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -169,7 +170,7 @@ class Chat:
             said = text.strip()
             if said.startswith("/") and not said.startswith("//"):
                 name, argument = [*said.split(maxsplit=1), ""][:2]
-                if "\n" in argument and name != "/system":
+                if "\n" in said and name != "/system":
                     raise InputError("a command is one line; write // to begin a question with /")
                 if name == "/exit":
                     return False
@@ -177,8 +178,7 @@ class Chat:
                     raise InputError(f"no command {name}: /help shows them; // begins a question with /")
                 self._commands[name](argument)
             elif said:
-                # The first of several lines may be indented, as the others are.
-                self._ask(said.removeprefix("/") if "\n" not in said else text.strip("\n").rstrip().removeprefix("/"))
+                self._ask(_question_in(text))
         except BacktrackError as error:
             self._screen.error(error)
         return True
@@ -284,6 +284,14 @@ def _check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise InputError("that line is not valid text: use UTF-8") from None
+
+
+def _question_in(text: str) -> str:
+    """Without what does not belong to it; of several lines the first may be indented, as the others are."""
+    said = text.strip()
+    if "\n" in said and not said.startswith("//"):
+        return re.sub(r"\A\s*\n", "", text).rstrip()
+    return said.removeprefix("/")
 
 
 def _in_short(text: str) -> str:

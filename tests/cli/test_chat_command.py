@@ -550,7 +550,7 @@ def test_reader_that_goes_away(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_whole_conversation(tmp_path: Path) -> None:
     """Questions, commands and files, on one screen."""
-    with Talk("--max-new-tokens", "20", "--operator", "repetition", columns=200) as talk:
+    with Talk("--max-new-tokens", "20", "--operator", "repetition", columns=200, rows=80) as talk:
         talk.wait_for_prompt()
         assert talk.screen.display[0].startswith("SmolLM2-135M-Instruct")
         assert "Repetition" in talk.screen.display[0]
