@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 
 from .checks import check_count, check_seed
 from .errors import BacktrackError, InputError
+from .messages import check_messages
 from .options import SessionOptions
 from .provider.base_provider import BaseProvider
 
-__all__ = ["OPTIONS", "OUTCOME", "Request", "chat_text", "limited", "prompt_tokens", "request_of", "seeds_of"]
+__all__ = [
+    "OPTIONS", "OUTCOME", "Request", "chat_text", "encoded", "limited", "prompt_tokens", "request_of", "seeds_of",
+]  # fmt: skip
 
 #: What a dict may say of how its own streams are drawn; as in `BacktrackSampler.stream`.
 OPTIONS = (*(field.name for field in fields(SessionOptions)), "max_length")
@@ -69,8 +72,6 @@ def request_of(prompt: Any, system: str | None = None) -> Request:
 
 def _conversation(said: Mapping[str, Any], default: str | None) -> list[dict[str, str]] | None:
     """The messages that a dict stands for; None where its prompt is to be gone on from as it is."""
-    from .chat import check_messages  # which needs the sampler, and that needs this
-
     if "prompt" not in said and "messages" not in said:
         raise InputError('it has neither prompt nor messages: write {"prompt": "..."} or {"messages": [...]}')
     system = said.get("system")
@@ -107,7 +108,8 @@ def chat_text(provider: BaseProvider, messages: Sequence[Mapping[str, str]]) -> 
     except BacktrackError:
         raise
     except Exception as error:  # a template is a program that came with the model
-        raise InputError(f"the model's chat template does not take this ({error})") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"the model's chat template does not take this conversation ({reason})") from error
 
 
 def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_special_tokens: bool | None) -> list[int]:
@@ -118,7 +120,7 @@ def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_speci
                 prompt.encode()
             except UnicodeEncodeError as error:
                 raise InputError(f"the prompt is no valid text: half a character at {error.start}") from None
-        tokens = _encoded(provider, prompt, add_special_tokens) if prompt else []
+        tokens = encoded(provider, prompt, add_special_tokens) if prompt else []
     else:
         try:
             if isinstance(prompt, (bytes, bytearray)):
@@ -138,7 +140,8 @@ def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_speci
     return tokens
 
 
-def _encoded(provider: BaseProvider, text: str, add_special_tokens: bool | None) -> list[int]:
+def encoded(provider: BaseProvider, text: str, add_special_tokens: bool | None) -> list[int]:
+    """The tokens of a text, however many; `add_special_tokens` as in `BacktrackSampler.stream`."""
     plain = provider.encode(text, add_special_tokens=False)
     if add_special_tokens is False:
         return plain

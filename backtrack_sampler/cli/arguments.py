@@ -155,7 +155,12 @@ def check_system(options: argparse.Namespace) -> None:
 
 
 def specs_of(options: argparse.Namespace) -> list[StrategySpec | OperatorSpec]:
-    return [(parse_operator if kind == "operator" else parse_spec)(text) for kind, text in options.strategies]
+    return parse_specs(options.strategies)
+
+
+def parse_specs(given: Sequence[tuple[str, str]]) -> list[StrategySpec | OperatorSpec]:
+    """Of each its kind, "strategy" or "operator", and how it is written."""
+    return [(parse_operator if kind == "operator" else parse_spec)(text) for kind, text in given]
 
 
 def provider_of(options: argparse.Namespace) -> BaseProvider:

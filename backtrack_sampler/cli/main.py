@@ -18,6 +18,7 @@ from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError, MissingPackageError
 from . import chat, generate, guide, strategies, trace
 from .arguments import examples
+from .wording import in_options
 
 __all__ = ["main"]
 
@@ -64,8 +65,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return int(options.run(options))
     except BacktrackError as error:
         for note in getattr(error, "__notes__", ()):  # what is wrong one by one
-            print(note, file=sys.stderr)
-        print("backtrack-sampler:", *str(error).split(), file=sys.stderr)
+            print(in_options(note), file=sys.stderr)
+        print("backtrack-sampler:", in_options(" ".join(str(error).split())), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)

@@ -65,7 +65,9 @@ class OperatorSpec(NamedTuple):
         operator: Any = _made(self.cls, self.arguments) if isinstance(self.cls, type) else self.cls
         if operator is self.cls and self.arguments:
             operator = partial(operator, **self.arguments)
-        strategy: OperatorStrategy = _made(OperatorStrategy, {"operator": operator, **self.options})
+        strategy: OperatorStrategy = _made(
+            OperatorStrategy, {"operator": operator, **self.options}, self.cls.__name__
+        )
         return strategy
 
 
@@ -137,9 +139,11 @@ def parameters(made: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {k: p for k, p in signature.items() if k not in hidden and p.kind not in kinds}
 
 
-def _made(cls: type[Any], arguments: dict[str, Any]) -> Any:
+def _made(cls: type[Any], arguments: dict[str, Any], name: str = "") -> Any:
     try:
         return cls(**arguments)
+    except InputError as error:  # which of several it is
+        raise InputError(f"{name or cls.__name__}: {error}") from error
     except BacktrackError:
         raise
     except Exception as error:  # a constructor may be anybody's, and a value anything

@@ -134,7 +134,7 @@ def test_chat(run: Callable[..., Done], refused: Callable[..., str]) -> None:
     assert {row["prompt"] for row in read()} == {"a", "b"}
     write_prompts("a")
     message = refused("--chat", "--system", "c", "--out", "new.jsonl")
-    assert "p.txt, line 1: the model's chat template does not take this (no system message)" in message
+    assert "p.txt, line 1: the model's chat template does not take this conversation (no system message)" in message
 
 
 def test_rows_are_written_at_once_in_order_of_ending(fake: FakeModel, run: Callable[..., Done]) -> None:
@@ -182,7 +182,7 @@ def test_stats(run: Callable[..., Done]) -> None:
         (["--prompts", "p.txt", "--out", "x.jsonl", "--show-rollbacks"], "--show-rollbacks is for a PROMPT"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--n", "0"], "--n must be at least 1"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--max-batch", "-1"], "--max-batch must be at least 1"),
-        (["--prompts", "p.txt", "--out", "x.jsonl", "--top-p", "2"], "top_p"),
+        (["--prompts", "p.txt", "--out", "x.jsonl", "--top-p", "2"], "--top-p"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--strategy", "none"], "no strategy 'none'"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--strategy", "human-guidance"], "asks a person"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--system", "b"], "--system needs --chat"),
