@@ -158,7 +158,7 @@ def find_slop(
     for place in counted.places(candidates):
         places[place.phrase].append(place)
     counts = {phrase: tallies[phrase].count for phrase in candidates}
-    order = sorted(candidates, key=lambda each: (-each.count(" "), -tallies[each].texts, each))
+    order = sorted(candidates, key=lambda each: (-each.count(" "), -tallies[each].texts, -_said(each, human)))
     kept = _without_parts(order, counts)
     kept = [phrase for phrase in kept if not _has_part(phrase, kept, candidates)]
     kept = _without_shifted(kept, places, lambda phrase, own: stands_out(phrase, counted.tally(own)))
@@ -177,6 +177,11 @@ def find_slop(
     findings.sort(key=lambda found: (-found.strength, -found.texts, found.phrase))
     covered = set[tuple[int, int]]().union(*(place.words for phrase in kept for place in places[phrase]))
     return Profile(findings, len(counted.texts), len(counted.prompts), counted.words, len(covered), human.words)
+
+
+def _said(phrase: str, human: HumanText) -> int:
+    """Of windows on something longer still, the one that says most comes first: words that are not of the commonest."""
+    return sum(not human.is_common(word) for word in phrase.split(" "))
 
 
 def _is_phrase(words: list[str], human: HumanText) -> bool:

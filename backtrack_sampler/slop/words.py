@@ -86,11 +86,13 @@ def words_of(text: str) -> Iterator[Word]:
 
 
 def same_subject(one: str, other: str) -> bool:
-    """Whether two words are forms of one, as far as their letters tell: dragon, dragons, dragon's; write, writing.
+    """Whether two words are forms of one, as far as their letters tell: key, keys; dragon, dragon's; write, writing.
 
-    They begin with the same four letters or more, and at most three of either follow.
+    They begin with the same four letters or more, and at most three of either follow; or one of them is the other
+    one's beginning, and at most two follow. (That start is then a form of star does no harm: see `counting`.)
     """
+    one, other = sorted((one.removesuffix("'s"), other.removesuffix("'s")), key=len)
     if one == other:
         return True
-    least = max(4, len(one) - 3, len(other) - 3)
-    return len(one) >= least <= len(other) and one[:least] == other[:least]
+    least = max(4, len(other) - 3)
+    return one[:least] == other[:least] or (len(one) >= 3 and other.startswith(one) and len(other) <= len(one) + 2)
