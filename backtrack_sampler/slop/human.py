@@ -66,23 +66,28 @@ class HumanText:
 
         For a word `p` is wordfreq's frequency, and the rate is at least that: that a corpus does without
         a word makes it no stock phrase. For a phrase `p` is `10 p1 p2^(1/2) p3^(1/4) p4^(1/8) ...`, from its
-        rarest word to its commonest, and at most `p1`. (Were words independent, there would be no exponents,
-        and all that people say would stand out; but the more words are known, the less does the next one
-        surprise.)
+        rarest word to its commonest. (Were words independent, there would be no exponents, and all that people
+        say would stand out; but the more words are known, the less does the next one surprise.) As many times
+        as a part of it is more frequent than foretold, it is so too, and it is never more frequent than that.
         """
-        found = self._counts(phrases)
-        rates = {}
-        for phrase in phrases:
-            foretold = self._foretold(phrase)
-            rate = (found[phrase] + PRIOR_WORDS * foretold) / (self.words + PRIOR_WORDS)
-            rates[phrase] = rate if " " in phrase else max(rate, foretold)
-        return rates
+        parts = {part for phrase in phrases for part in _parts(phrase)}
+        counts = self._counts(parts)
+        found: dict[str, float] = {}
+        lifts: dict[str, float] = {}  # how many times as frequent as its words alone foretell
+        for phrase in sorted(parts, key=lambda part: part.count(" ")):
+            alone = foretold = self._foretold(phrase)
+            if halves := _halves(phrase):
+                foretold = min(*(found[half] for half in halves), alone * max(1.0, *(lifts[half] for half in halves)))
+            rate = (counts[phrase] + PRIOR_WORDS * foretold) / (self.words + PRIOR_WORDS)
+            found[phrase] = rate if halves else max(rate, foretold)
+            lifts[phrase] = found[phrase] / alone
+        return {phrase: found[phrase] for phrase in phrases}
 
     def _foretold(self, phrase: str) -> float:
+        """By nothing but the words."""
         rates = sorted(map(self._word, phrase.split(" ")))
-        if len(rates) == 1:
-            return rates[0]
-        return min(rates[0], ALLOWANCE * math.prod(math.pow(rate, 0.5**place) for place, rate in enumerate(rates)))
+        allowance = ALLOWANCE if len(rates) > 1 else 1.0
+        return allowance * math.prod(math.pow(rate, 0.5**place) for place, rate in enumerate(rates))
 
     def _word(self, word: str) -> float:
         rate = self._remembered.get(word)
@@ -114,6 +119,19 @@ def _wordfreq(language: str) -> Any:
     if language not in known:
         raise InputError(f"there are no word frequencies for --language {language}: give one of {', '.join(known)}")
     return wordfreq
+
+
+def _parts(phrase: str) -> Iterator[str]:
+    """All phrases and words that a phrase is made of, and itself."""
+    words = phrase.split(" ")
+    for start in range(len(words)):
+        for end in range(start + 1, len(words) + 1):
+            yield " ".join(words[start:end])
+
+
+def _halves(phrase: str) -> tuple[str, ...]:
+    """A phrase without its last word, and without its first."""
+    return (phrase.rpartition(" ")[0], phrase.partition(" ")[2]) if " " in phrase else ()
 
 
 def _words_in(file: Path) -> list[str]:

@@ -13,8 +13,8 @@ from .finding import Finding, Profile
 __all__ = ["change_table", "counts_of", "summary", "table"]
 
 _PHRASE = 36  # columns of a phrase, at most
-_NUMBERS = ("model/1,000", "human/1,000", "ratio", "texts", "strength")
-_EXAMPLE = 20  # columns, at least: else there is none
+_NUMBERS = ("model", "human", "ratio", "texts", "strength")
+_EXAMPLE = 30  # columns, at least: else it has a line of its own
 
 
 def table(profile: Profile, top: int | None = 25, width: int = 100) -> str:
@@ -38,16 +38,16 @@ def table(profile: Profile, top: int | None = 25, width: int = 100) -> str:
         ]
         for finding in shown
     ]
-    lines = _aligned(["phrase", *_NUMBERS], rows)
-    room = width - max(map(columns_of_line, lines)) - 2
+    head, *lines = _aligned(["phrase", *_NUMBERS], rows)
+    room = width - columns_of_line(head) - 2
     if room >= _EXAMPLE:
-        lines = [
-            f"{line}  {text}"
-            for line, text in zip(lines, ["example", *(_example(f, room) for f in shown)], strict=True)
-        ]
+        head += "  example"
+        lines = [f"{line}  {_example(finding, room)}" for line, finding in zip(lines, shown, strict=True)]
+    else:
+        lines = [f"{line}\n    {_example(f, max(1, width - 4))}" for line, f in zip(lines, shown, strict=True)]
     if len(shown) < len(profile.findings):
         lines.append(f"... and {len(profile.findings) - len(shown)} more")
-    return "\n".join(lines)
+    return "\n".join([head, *lines, "model and human: times per 1,000 words"])
 
 
 def summary(profile: Profile) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtrack_sampler.matching import occurrences
@@ -69,6 +69,7 @@ def test_places_are_where_phrases_are(texts: list[tuple[Sentences, str]]) -> Non
     assert {phrase: corpus.tally(places) for phrase, places in found.items()} == tallies
 
 
+@settings(max_examples=25)
 @given(written)
 def test_anti_slop_finds_as_many(texts: list[tuple[Sentences, str]]) -> None:
     """What is counted is what `matching` finds with whole words, where no prompt has the words."""

@@ -44,25 +44,33 @@ def test_phrases_without_a_corpus(human: HumanText) -> None:
 
 
 def test_a_corpus(human: HumanText, tmp_path: Path) -> None:
-    """Phrases are counted in it, as in the model's texts; the more there is of it, the less do their words foretell."""
+    """What is in it is counted as in the model's texts, and is as much more frequent than foretold; words never less."""
     plain, rows = tmp_path / "human.txt", tmp_path / "human.jsonl"
     plain.write_text("It was a quiet sea, and a\nquiet SEA it was.\n\nQuiet\n\nsea 1 sea’s.\n" * 100, encoding="utf-8")
     rows.write_text("\n".join(json.dumps(row) for row in ({"text": "a quiet sea"}, {"settings": {}}, {"text": "Sea!"})))
-    phrases = ["a quiet sea", "quiet sea", "sea", "the quiet sea", "was"]
+    words = {"sea": 400, "quiet": 300, "and": 100, "tapestry": 0}
+    phrases = [*words, "quiet sea", "a quiet sea", "the quiet sea", "quiet sea to", "sea quiet"]
     alone = human.rates(phrases)
-    for files, size, counts in (
-        ([plain], 1400, [200, 200, 400, 0, 200]),
-        ([rows, plain], 1404, [201, 201, 402, 0, 200]),
-    ):
-        corpus = HumanText(corpora=files)
-        assert corpus.words == size
-        expected = {
-            phrase: (count + 1e5 * alone[phrase]) / (size + 1e5) for phrase, count in zip(phrases, counts, strict=True)
-        }
-        found = corpus.rates(phrases)
-        assert found == pytest.approx({**expected, "was": max(expected["was"], alone["was"])})
-        assert found["the quiet sea"] < alone["the quiet sea"]
-        assert found["a quiet sea"] > 1e-3
+    found = HumanText(corpora=[plain]).rates(phrases)
+    for word, count in words.items():
+        assert found[word] == pytest.approx(max(alone[word], (count + 1e5 * alone[word]) / (1400 + 1e5)))
+    assert HumanText(corpora=[rows, plain]).words == 1404
+    more = HumanText(corpora=[rows, plain]).rates(phrases)
+    assert all(more[phrase] > found[phrase] for phrase in ("sea", "quiet sea", "a quiet sea"))
+    assert found["a quiet sea"] > 200 / (1400 + 1e5)
+    # What the corpus does not have is likelier for what it does have, and never likelier than that.
+    for phrase in ("the quiet sea", "quiet sea to"):
+        assert 20 * alone[phrase] < found[phrase] < found["quiet sea"] < found["quiet"]
+
+
+def test_a_corpus_without_a_phrase(human: HumanText, tmp_path: Path) -> None:
+    """The more there is of it, the rarer is what it does not have."""
+    file = tmp_path / "human.txt"
+    rates = [human.rates(["testament to"])["testament to"]]
+    for lines in (10_000, 50_000):
+        file.write_text("She had none of it\n\n" * lines)
+        rates.append(HumanText(corpora=[file]).rates(["testament to"])["testament to"])
+    assert rates == pytest.approx([rates[0], rates[0] * 2 / 3, rates[0] * 2 / 7])
 
 
 def test_what_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
