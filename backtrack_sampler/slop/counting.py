@@ -7,7 +7,7 @@ that a tale of a dragon has dragons in it says nothing of who tells it.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from .words import Word, Written, same_subject, words_of
 
 __all__ = ["Counted", "Place", "Tally"]
 
+_ALIKE = 3  # letters with which all forms of a word begin
 _STRETCH = 100  # words; what is repeated within so many counts once, where it is asked how sure a count is
 
 
@@ -75,23 +76,25 @@ class Counted:
     """
 
     def __init__(self, texts: Iterable[Written], is_common: Callable[[str], bool]) -> None:
+        written = list(texts)
         self._is_common = is_common
-        self._numbers: dict[str, int] = {}
-        self._subjects: list[list[str]] = []  # of each prompt: its own words
-        self._sizes: list[int] = []  # of each prompt: words of its texts
-        self._own: dict[tuple[int, str], bool] = {}
+        self._numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompt for _, prompt in written))}
+        self._subjects = self._subjects_of(self._numbers)
+        self._with: dict[str, frozenset[int]] = {}
+        self._sizes = [0] * len(self._numbers)  # of each prompt: words of its texts
         self.texts: list[str] = []
         self._prompts: list[int] = []  # of each text
         self._words: list[list[Word]] = []
         self._reach: list[list[int]] = []
-        for text, prompt in texts:
-            number = self._number_of(prompt)
+        for text, prompt in written:
+            number = self._numbers[prompt]
             composed = unicodedata.normalize("NFC", text)
+            words = list(words_of(composed))
             self.texts.append(composed)
             self._prompts.append(number)
-            self._words.append(list(words_of(composed)))
-            self._reach.append(self._reach_of(number, self._words[-1]))
-            self._sizes[number] += len(self._words[-1])
+            self._words.append(words)
+            self._reach.append(self._reach_of(number, words))
+            self._sizes[number] += len(words)
 
     @property
     def prompts(self) -> list[str]:
@@ -103,12 +106,8 @@ class Counted:
 
     def words_for(self, phrase: str) -> int:
         """Words of the texts in which a phrase counts: not of those to whose prompts it belongs."""
-        content = [word for word in phrase.split(" ") if not self._is_common(word)]
-        return sum(
-            size
-            for prompt, size in enumerate(self._sizes)
-            if not any(self._is_own(prompt, word) for word in content)
-        )  # fmt: skip
+        own = frozenset[int]().union(*(self._prompts_with(word) for word in phrase.split(" ")))
+        return self.words - sum(self._sizes[number] for number in own)
 
     def tallies(self, longest: int, least_texts: int, least_prompts: int) -> dict[str, Tally]:
         """All words, and phrases of up to so many, that are in enough texts of enough prompts.
@@ -157,29 +156,30 @@ class Counted:
         words = self._words[place.text]
         return words[place.word].start, words[place.word + place.size - 1].end
 
-    def _number_of(self, prompt: str) -> int:
-        number = self._numbers.setdefault(prompt, len(self._numbers))
-        if number == len(self._subjects):
-            words = {word.text for word in words_of(unicodedata.normalize("NFC", prompt)) if word.text}
-            self._subjects.append([word for word in words if not self._is_common(word)])
-            self._sizes.append(0)
-        return number
+    def _subjects_of(self, prompts: Mapping[str, int]) -> dict[str, list[tuple[str, int]]]:
+        """Words that are some prompt's own, with its number, by how they begin."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        for prompt, number in prompts.items():
+            for word in {word.text for word in words_of(unicodedata.normalize("NFC", prompt))}:
+                if word and not self._is_common(word):
+                    found.setdefault(word.removesuffix("'s")[:_ALIKE], []).append((word, number))
+        return found
 
-    def _is_own(self, prompt: int, word: str) -> bool:
-        """Whether a word is one of a prompt's own."""
-        key = (prompt, word)
-        own = self._own.get(key)
-        if own is None:
-            own = any(same_subject(word, subject) for subject in self._subjects[prompt])
-            self._own[key] = own
-        return own
+    def _prompts_with(self, word: str) -> frozenset[int]:
+        """The prompts whose own a word is; remembered."""
+        found = self._with.get(word)
+        if found is None:
+            near = [] if self._is_common(word) else self._subjects.get(word.removesuffix("'s")[:_ALIKE], [])
+            found = frozenset(number for subject, number in near if same_subject(word, subject))
+            self._with[word] = found
+        return found
 
     def _reach_of(self, prompt: int, words: list[Word]) -> list[int]:
         """Of each word how many stand next to each other from there on, and count."""
         reach = [0] * (len(words) + 1)
         for index in range(len(words) - 1, -1, -1):
             text = words[index].text
-            if text and not self._is_own(prompt, text):
+            if text and prompt not in self._prompts_with(text):
                 further = index + 1 < len(words) and words[index + 1].joined
                 reach[index] = 1 + (reach[index + 1] if further else 0)
         return reach

@@ -11,14 +11,14 @@ import json
 import math
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..checks import check_count, check_number
 from ..trace.files import write_atomically
 from .counting import Counted, Place, Tally
 from .human import HumanText
-from .words import Written
+from .words import Written, parts_of
 
 __all__ = ["Finding", "Profile", "find_slop", "strength_of"]
 
@@ -94,25 +94,27 @@ def save_strengths(strengths: Mapping[str, float], path: str | os.PathLike[str])
     write_atomically(path, json.dumps(dict(strengths), ensure_ascii=False, indent=1) + "\n")
 
 
-def strength_of(stretches: int, words: int, human: float) -> float:
-    """How strongly anti-slop should keep a phrase away.
+def certain_ratio(stretches: int, words: int, human: float) -> float:
+    """How many times as frequent as in human text a phrase is at the very least, one-sided with 95%.
 
-    `1 - human / least`: the share by which it would have to become less likely, to be as frequent as in human text.
-    `least` is the rate that it has at the very least in the model's texts, one-sided with 95%: not its count,
-    which one text that repeats itself would raise, but the number of stretches of a hundred words that it is in,
-    `k`, and of that `(sqrt(k) - 1.645 / 2)^2 / words` (the square root of a Poisson count has a standard deviation of
-    a half, Bartlett 1936). From a hundred times on it is 1, never.
+    `(sqrt(k) - 1.645 / 2)^2 / (words human)`: the square root of a Poisson count has a standard deviation of
+    a half (Bartlett 1936). `k` is not how often it is there, which one text that repeats itself would raise,
+    but the number of stretches of a hundred words that it is in.
 
     Args:
         stretches: in which it is.
         words: in all of the model's texts in which it counts.
         human: times per word in human text.
     """
-    least = max(0.0, math.sqrt(stretches) - _Z / 2) ** 2
-    expected = human * words
-    if least >= _NEVER * expected:
-        return 1.0 if least else 0.0
-    return math.floor(100 * max(0.0, 1 - expected / least)) / 100 if least else 0.0
+    return max(0.0, math.sqrt(stretches) - _Z / 2) ** 2 / (words * human)
+
+
+def strength_of(ratio: float) -> float:
+    """How strongly anti-slop should keep away what is so many times as frequent as it should be.
+
+    `1 - 1 / ratio`: the share by which it would have to become less likely. From a hundred times on it is 1, never.
+    """
+    return 1.0 if ratio >= _NEVER else math.floor(100 * (1 - 1 / max(1.0, ratio))) / 100
 
 
 def find_slop(
@@ -130,7 +132,7 @@ def find_slop(
         human: how often people use them.
         min_texts: in so many texts at least.
         min_prompts: to so many different prompts, or to all where there are fewer.
-        min_ratio: so many times as often as people, with 95% certainty (see `strength_of`).
+        min_ratio: so many times as often as people, with 95% certainty (see `certain_ratio`).
 
     Raises:
         InputError: a number that cannot be used.
@@ -139,69 +141,70 @@ def find_slop(
     min_prompts = check_count("min_prompts", min_prompts)
     min_ratio = check_number("min_ratio", min_ratio, 1.0)
     counted = Counted((Written(*text) for text in texts), human.is_common)
-    least_prompts = max(1, min(min_prompts, len(counted.prompts)))
-    tallies = counted.tallies(LONGEST, min_texts, least_prompts)
+    min_prompts = max(1, min(min_prompts, len(counted.prompts)))
+    tallies = counted.tallies(LONGEST, min_texts, min_prompts)
     rates = human.rates(tallies)
     words = {phrase: counted.words_for(phrase) for phrase in tallies}
-    weakest = 1 - 1 / min_ratio
 
-    def stands_out(phrase: str, tally: Tally) -> bool:
-        enough = tally.texts >= min_texts and len(tally.prompts) >= least_prompts
-        return enough and strength_of(tally.stretches, words[phrase], rates[phrase]) >= weakest
+    def ratio(phrase: str, tally: Tally) -> float:
+        enough = tally.texts >= min_texts and len(tally.prompts) >= min_prompts
+        return certain_ratio(tally.stretches, words[phrase], rates[phrase]) if enough else 0.0
 
-    candidates = {
-        phrase: strength_of(tally.stretches, words[phrase], rates[phrase])
-        for phrase, tally in tallies.items()
-        if _is_phrase(phrase.split(" "), human) and stands_out(phrase, tally)
-    }
+    ratios = {phrase: ratio(phrase, tally) for phrase, tally in tallies.items() if _is_phrase(phrase, human)}
+    strengths = {phrase: strength_of(least) for phrase, least in ratios.items() if least >= min_ratio}
     places: dict[str, list[Place]] = defaultdict(list)
-    for place in counted.places(candidates):
+    for place in counted.places(strengths):
         places[place.phrase].append(place)
-    counts = {phrase: tallies[phrase].count for phrase in candidates}
-    order = sorted(candidates, key=lambda each: (-each.count(" "), -tallies[each].texts, -_said(each, human)))
-    kept = _without_parts(order, counts)
-    kept = [phrase for phrase in kept if not _has_part(phrase, kept, candidates)]
-    kept = _without_shifted(kept, places, lambda phrase, own: stands_out(phrase, counted.tally(own)))
+
+    # The longest first, then the most widespread; of windows on something longer still, the one that says most.
+    listed = sorted(strengths, key=lambda each: (-each.count(" "), -tallies[each].texts, -_said(each, human)))
+    listed = _without_parts(listed, {phrase: tallies[phrase].count for phrase in listed})
+    shorter = frozenset(listed)
+    listed = [phrase for phrase in listed if not _has_part(phrase, shorter, strengths)]
+    listed = _without_shifted(listed, places, lambda phrase, own: ratio(phrase, counted.tally(own)) >= min_ratio)
     findings = [
         Finding(
             phrase,
-            candidates[phrase],
+            strengths[phrase],
             tallies[phrase].count,
             tallies[phrase].texts,
             tallies[phrase].count / words[phrase],
             rates[phrase],
             _example(counted, places[phrase]),
         )
-        for phrase in kept
+        for phrase in listed
     ]
     findings.sort(key=lambda found: (-found.strength, -found.texts, found.phrase))
-    covered = set[tuple[int, int]]().union(*(place.words for phrase in kept for place in places[phrase]))
+    covered = set[tuple[int, int]]().union(*(place.words for phrase in listed for place in places[phrase]))
     return Profile(findings, len(counted.texts), len(counted.prompts), counted.words, len(covered), human.words)
 
 
 def _said(phrase: str, human: HumanText) -> int:
-    """Of windows on something longer still, the one that says most comes first: words that are not of the commonest."""
+    """How many words are not of the commonest."""
     return sum(not human.is_common(word) for word in phrase.split(" "))
 
 
-def _is_phrase(words: list[str], human: HumanText) -> bool:
-    """Whether it says anything: one of the commonest words does not, alone or beside another one."""
-    common = sum(map(human.is_common, words))
-    return len(words) > 2 or (not common and len(words[0]) > 1)
+def _is_phrase(phrase: str, human: HumanText) -> bool:
+    """Whether it is more than a word of the commonest, or another one with such a one beside it."""
+    words = phrase.split(" ")
+    return len(words) > 2 or (len(phrase) > 1 and not any(map(human.is_common, words)))
 
 
 def _without_parts(order: Iterable[str], counts: Mapping[str, int]) -> list[str]:
     """Phrases without those that are nearly always part of the same longer one: a testament to, not testament."""
     kept: list[str] = []
+    most: dict[str, int] = {}  # of the longer ones that a part belongs to, how often the most frequent is there
     for phrase in order:
-        if not any(_holds(whole, phrase) and counts[whole] >= _NEARLY * counts[phrase] for whole in kept):
+        if most.get(phrase, 0) < _NEARLY * counts[phrase]:
             kept.append(phrase)
+            most.update((part, max(most.get(part, 0), counts[phrase])) for part in parts_of(phrase))
     return kept
 
 
-def _has_part(phrase: str, others: Iterable[str], strengths: Mapping[str, float]) -> bool:
+def _has_part(phrase: str, others: Container[str], strengths: Mapping[str, float]) -> bool:
     """Whether a part of it is kept away as strongly: then it never comes to the whole."""
-    return any(_holds(phrase, other) and strengths[other] >= strengths[phrase] for other in others)
+    parts = (part for part in parts_of(phrase) if part != phrase and part in others)
+    return any(strengths[part] >= strengths[phrase] for part in parts)
 
 
 def _without_shifted(
@@ -215,10 +218,6 @@ def _without_shifted(
             kept.append(phrase)
             taken.update(*(place.words for place in places[phrase]))
     return kept
-
-
-def _holds(whole: str, part: str) -> bool:
-    return whole != part and f" {part} " in f" {whole} "
 
 
 def _example(counted: Counted, places: list[Place]) -> tuple[str, int, int]:

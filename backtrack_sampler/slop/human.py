@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, MissingPackageError
-from .words import words_of
+from .words import parts_of, words_of
 
 __all__ = ["HumanText"]
 
@@ -70,7 +70,7 @@ class HumanText:
         say would stand out; but the more words are known, the less does the next one surprise.) As many times
         as a part of it is more frequent than foretold, it is so too, and it is never more frequent than that.
         """
-        parts = {part for phrase in phrases for part in _parts(phrase)}
+        parts = {part for phrase in phrases for part in parts_of(phrase)}
         counts = self._counts(parts)
         found: dict[str, float] = {}
         lifts: dict[str, float] = {}  # how many times as frequent as its words alone foretell
@@ -119,14 +119,6 @@ def _wordfreq(language: str) -> Any:
     if language not in known:
         raise InputError(f"there are no word frequencies for --language {language}: give one of {', '.join(known)}")
     return wordfreq
-
-
-def _parts(phrase: str) -> Iterator[str]:
-    """All phrases and words that a phrase is made of, and itself."""
-    words = phrase.split(" ")
-    for start in range(len(words)):
-        for end in range(start + 1, len(words) + 1):
-            yield " ".join(words[start:end])
 
 
 def _halves(phrase: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Word", "Written", "same_subject", "words_of"]
+__all__ = ["Word", "Written", "parts_of", "same_subject", "words_of"]
 
 _JOINERS = {"'": "'", "\u2019": "'", "\u02bc": "'", "\uff07": "'", "-": "-", "\u2010": "-", "\u2011": "-"}
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060"  # they are in words without being of them
@@ -96,3 +96,11 @@ def same_subject(one: str, other: str) -> bool:
         return True
     least = max(4, len(other) - 3)
     return one[:least] == other[:least] or (len(one) >= 3 and other.startswith(one) and len(other) <= len(one) + 2)
+
+
+def parts_of(phrase: str) -> Iterator[str]:
+    """All phrases and words that a phrase is made of, and itself."""
+    words = phrase.split(" ")
+    for start in range(len(words)):
+        for end in range(start + 1, len(words) + 1):
+            yield " ".join(words[start:end])

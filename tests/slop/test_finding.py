@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, InputError
 from backtrack_sampler.slop import Profile, Written, find_slop
-from backtrack_sampler.slop.finding import strength_of
+from backtrack_sampler.slop.finding import certain_ratio, strength_of
 from backtrack_sampler.testing import FakeProvider
 
 COMMON = "the of and to a in it was that he for on with as his they be at one have".split()  # noqa: SIM905
@@ -137,20 +136,27 @@ rates = st.floats(1e-8, 0.1)
 @given(counts, sizes, rates, st.integers(0, 1000), st.floats(1, 100))
 def test_strength_follows_its_evidence(count: int, words: int, human: float, more: int, factor: float) -> None:
     """From 0 to 1: up with what is found, down with the words among which it is found and with what people write."""
-    strength = strength_of(count, words, human)
-    assert 0 <= strength <= 1
-    assert strength_of(count + more, words, human) >= strength
-    assert strength_of(count, words + more, human) <= strength
-    assert strength_of(count, words, human * factor) <= strength
+
+    def strength(count: int, words: int, human: float) -> float:
+        return strength_of(certain_ratio(count, words, human))
+
+    assert 0 <= strength(count, words, human) <= 1
+    assert strength(count + more, words, human) >= strength(count, words, human)
+    assert strength(count, words + more, human) <= strength(count, words, human)
+    assert strength(count, words, human * factor) <= strength(count, words, human)
 
 
 def test_what_a_strength_means() -> None:
     """The share that is too much, where the count is at the least that 95 of 100 chances leave; from a hundredfold on, all."""
-    assert strength_of(0, 1000, 1e-5) == strength_of(2, 1000, 1e-3) == 0
-    for k, human in ((9, 2e-4), (100, 1e-3), (400, 4e-3)):
-        least = (math.sqrt(k) - 1.645 / 2) ** 2 / 10_000
-        assert strength_of(k, 10_000, human) == pytest.approx(1 - human / least, abs=0.011)
-    assert strength_of(9, 10_000, 4.8e-6) < 1 == strength_of(9, 10_000, 4.7e-6)
+    assert certain_ratio(0, 1000, 1e-5) == strength_of(0.0) == strength_of(1.0) == 0
+    assert [strength_of(ratio) for ratio in (2, 10, 50, 99.9, 100, 1e9)] == [0.5, 0.9, 0.98, 0.98, 1.0, 1.0]
+    draw = random.Random(5)
+    for mean in (4.0, 20.0, 100.0):  # how often a Poisson count would let one think that it is more than it is
+        too_much = 0
+        for _ in range(2000):
+            count = sum(draw.random() < mean / 500 for _ in range(500))
+            too_much += certain_ratio(count, 1000, mean / 1000) > 1
+        assert too_much / 2000 < 0.07
 
 
 texts_of = st.lists(
