@@ -24,8 +24,8 @@ __all__ = ["HumanText"]
 
 #: What the words of a phrase foretell counts as much as so many words of a corpus.
 PRIOR_WORDS = 100_000
-#: How many times as frequent as their words foretell phrases may be and still be ordinary. In human
-#: texts, nine of ten are no more than that (benchmarks/profiles.py --calibrate).
+#: How many times as frequent as their words foretell phrases may be and still be ordinary: in Jane Austen's
+#: novels, nine of ten are (benchmarks/profiles.py --calibrate). Idioms, names and quotations may be far beyond.
 ALLOWANCE = 10.0
 _COMMON = 1e-3  # words more frequent than this, about a hundred, are of no subject
 

@@ -125,7 +125,12 @@ def _example(finding: Finding, columns: int) -> str:
         return clip(found, columns)
     before, after = _line(text[max(0, start - columns) : start]), _line(text[end : end + columns])
     left = clip(before[::-1], max(room // 2, room - columns_of_line(after)))[::-1]
-    return left + found + clip(after, room - columns_of_line(left))
+    right = clip(after, room - columns_of_line(left))
+    if start > len(left):  # no halves of words
+        left = left.partition(" ")[2] if " " in left else left
+    if end + len(right) < len(text):
+        right = right.rpartition(" ")[0] if " " in right else right
+    return left + found + right
 
 
 def _line(text: str) -> str:
