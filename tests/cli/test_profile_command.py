@@ -210,6 +210,7 @@ def test_a_second_round_shows_what_is_left(fake: FakeModel, run: Callable[..., D
     second = rows("slops.texts.2.jsonl")
     assert [(row["prompt"], row["seed"]) for row in second] == [(row["prompt"], row["seed"]) for row in rows()]
     assert not any(LISTED in row["text"] for row in second)
+    assert slops()[LISTED] == 1.0  # still
     assert run("--rounds", "2").out == out
     assert fake.loaded == 1
     assert run().out == before.rstrip("\n") + "\n"

@@ -95,6 +95,7 @@ def test_the_list_keeps_the_phrase_away(tmp_path: Path) -> None:
         ({"the bustling": 15, "a bustling": 15}, {"bustling"}),
         ({"it was a rich tapestry of the": 20}, {"it was a rich tapestry"}),  # and not "tapestry of the", by half
         ({"it was a rich tapestry of one quiet heart": 20}, {"it was a rich tapestry", "rich tapestry of one quiet"}),
+        ({"it was he that a rich tapestry": 20}, {"he that a rich tapestry"}),  # of its windows the one that says most
         ({"it was the": 30, "x": 30, "the": 90}, set()),
     ],
 )  # fmt: skip
@@ -112,18 +113,24 @@ def test_a_phrase_of_its_own_beside_longer_ones() -> None:
     draw = random.Random(3)
 
     class Uneven(Human):
-        def rates(self, phrases: Iterable[str]) -> dict[str, float]:
-            return {phrase: rate * (1 if "wonder" in phrase else 30) for phrase, rate in super().rates(phrases).items()}
+        def __init__(self, factor: int) -> None:
+            self.factor = factor
 
-    def listed(alone: int) -> set[str]:
+        def rates(self, phrases: Iterable[str]) -> dict[str, float]:
+            factors = {phrase: 1 if "wonder" in phrase else self.factor for phrase in phrases}
+            return {phrase: rate * factors[phrase] for phrase, rate in super().rates(phrases).items()}
+
+    def listed(alone: int, factor: int, **options: int) -> list[str]:
         texts = [
             (told(draw, "sense of wonder" if n < 12 else "sense" if n < 12 + alone else "to"), str(n))
             for n in range(60)
         ]
-        return set(find_slop(texts, Uneven()).strengths())  # type: ignore[arg-type]
+        return list(find_slop(texts, Uneven(factor), **options).strengths())  # type: ignore[arg-type]
 
-    assert listed(1) == {"sense of wonder"}
-    assert listed(40) == {"sense of wonder", "sense"}
+    assert listed(1, 30) == ["sense of wonder"]
+    assert listed(40, 30) == ["sense of wonder", "sense"]  # the strongest first
+    assert listed(5, 6) == ["sense of wonder", "sense"]
+    assert listed(5, 6, min_texts=6) == ["sense of wonder"]
 
 
 # -- strengths ------------------------------------------------------------------------------
