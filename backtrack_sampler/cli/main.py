@@ -1,4 +1,4 @@
-"""`backtrack-sampler chat | generate | guide | strategies | trace`. Standard library only.
+"""`backtrack-sampler chat | generate | guide | profile | strategies | trace`. Standard library only.
 
 Each command is a file here, with `add`, which says what it takes, and what runs it.
 """
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError, MissingPackageError
-from . import chat, generate, guide, strategies, trace
+from . import chat, generate, guide, profile, strategies, trace
 from .arguments import examples
 from .wording import in_options
 
@@ -140,6 +140,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"backtrack-sampler {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
-    for command in (generate, guide, chat, strategies, trace):
+    for command in (generate, guide, chat, profile, strategies, trace):
         command.add(commands)
     return parser
