@@ -211,6 +211,22 @@ def _quiet() -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
 
 
+def about(options: argparse.Namespace, specs: Sequence[StrategySpec | OperatorSpec]) -> dict[str, Any]:
+    """How texts come to be, besides sampling: what a file of rows says of it; JSON."""
+    files = model_files(options)
+    return {
+        "model": model_name(options),
+        "engine": options.engine,
+        **({"provider_sha256": files} if files else {}),
+        "chat": options.chat,
+        "system": options.system,
+        "strategies": [
+            {kind: text, **({"sha256": spec.files} if spec.files else {})}
+            for (kind, text), spec in zip(options.strategies, specs, strict=True)
+        ],
+    }
+
+
 def tokens_of(
     options: argparse.Namespace, provider: BaseProvider, prompt: str | Sequence[Mapping[str, str]]
 ) -> list[int]:

@@ -118,17 +118,7 @@ def _many(options: argparse.Namespace) -> int:
         seed=sampling.pop("seed"),
         max_batch=16 if options.max_batch is None else options.max_batch,
         sampling=sampling,
-        about={
-            "model": arguments.model_name(options),
-            "engine": options.engine,
-            **({"provider_sha256": files} if (files := arguments.model_files(options)) else {}),
-            "chat": options.chat,
-            "system": options.system,
-            "strategies": [
-                {kind: text, **({"sha256": spec.files} if spec.files else {})}
-                for (kind, text), spec in zip(options.strategies, specs, strict=True)
-            ],
-        },
+        about=arguments.about(options, specs),
         system=options.system,
         skip_bad=options.skip_bad,
         retry_failed=options.retry_failed,

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import check_count, check_number
-from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError
 from ..provider.base_provider import BaseProvider
 from ..sampler import BacktrackSampler
@@ -27,7 +26,7 @@ from ..strategy.antislop_strategy import AntiSlopStrategy
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
 from ..trace.files import check_path
 from . import arguments
-from .batch import Job, Model, Prompt, read_prompts, write_rows
+from .batch import Job, Model, Prompt, read_prompts, read_rows, write_rows
 from .strategy_spec import OperatorSpec, StrategySpec
 
 __all__ = ["add"]
@@ -35,17 +34,20 @@ __all__ = ["add"]
 _INTERRUPTED = 130
 _PAUSE = 30.0  # seconds between two lists while the model writes
 _SHARE = 20  # ... and making them takes a twentieth of the time at most
-_EPILOG = """\
-The texts go to a file beside the list; after an interruption the same command goes on where it was, and where
-all are there it only counts. Use the list with --strategy 'antislop:slops=@slops.json,whole_words=true'.
-Example: backtrack-sampler profile --prompts prompts.txt --chat --against novels.txt --out slops.json --rounds 2
-"""
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
-        "profile", help="find a model's stock phrases, as a list for anti-slop", epilog=_EPILOG
-    )  # fmt: skip
+        "profile",
+        help="find a model's stock phrases, as a list for anti-slop",
+        **arguments.examples(
+            "backtrack-sampler profile --prompts prompts.txt --chat --n 200 --out slops.json",
+            "backtrack-sampler profile --prompts prompts.txt --chat --against novels.txt --out slops.json --rounds 2",
+            more="The texts go to a file beside the list; after an interruption the same command goes on where it "
+            "was, and where all are there it only counts. Use the list with generate, chat or guide: --strategy "
+            "'antislop:slops=@slops.json,whole_words=true'.",
+        ),
+    )
     parser.set_defaults(run=_profile)
     parser.add_argument(
         "--prompts", required=True, metavar="FILE",
@@ -144,6 +146,7 @@ class _Run:
         job = Job(
             prompts=self.prompts, out=file, n=1, seed=sampling.pop("seed"),
             max_batch=self.options.max_batch, sampling=sampling, about=self._about(known),
+            system=self.options.system,
         )  # fmt: skip
         return write_rows(job, partial(self._load, file, known), partial(arguments.report, self.options))
 
@@ -171,18 +174,11 @@ class _Run:
         return arguments.provider_of(self.options)
 
     def _about(self, known: Mapping[str, float]) -> dict[str, Any]:
-        options = self.options
-        strategies = [
-            {kind: text, **({"sha256": spec.files} if spec.files else {})}
-            for (kind, text), spec in zip(options.strategies, self.specs, strict=True)
-        ]
+        about = arguments.about(self.options, self.specs)
         if known:
             digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
-            strategies.append({"strategy": "antislop", "sha256": {f"the list of {len(known)}": digest}})
-        return {
-            "model": options.model or embedded_model().name, "engine": options.engine,
-            "chat": options.chat, "system": options.system, "strategies": strategies,
-        }  # fmt: skip
+            about["strategies"].append({"strategy": "antislop", "sha256": {f"the list of {len(known)}": digest}})
+        return about
 
 
 class _NowAndThen:
@@ -215,16 +211,7 @@ def _cycled(prompts: Sequence[Prompt], count: int) -> list[Prompt]:
 
 def read_texts(file: Path) -> list[Written]:
     """The texts that a file of rows has until now, in the order of their prompts."""
-    rows = []
-    for line in file.read_bytes().split(b"\n"):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # the end of a file that is being written
-        if isinstance(row, dict) and isinstance(row.get("text"), str) and "error" not in row:
-            rows.append(row)
-    rows.sort(key=lambda row: row["index"])
-    return [Written(row["text"], _prompt_of(row)) for row in rows]
+    return [Written(row["text"], _prompt_of(row)) for row in read_rows(file) if "error" not in row]
 
 
 def _prompt_of(row: Mapping[str, Any]) -> str:

@@ -51,12 +51,14 @@ def given_of(row: Entry) -> Entry:
 def read_rows(path: Path) -> list[Entry]:
     """The rows in a file, in order of their index; of those that were tried again, the last.
 
+    What stands behind the last line break is being written, or was cut off, and does not count.
+
     Raises:
         InputError: it cannot be read, or a line is none that was written here.
     """
     rows: dict[int, Entry] = {}
     try:
-        lines = path.read_bytes().splitlines()
+        *lines, _ = path.read_bytes().split(b"\n")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     for number, line in enumerate(lines, 1):

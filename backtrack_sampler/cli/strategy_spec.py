@@ -226,8 +226,10 @@ def _content(path: Path) -> tuple[Any, str]:
     try:
         data = path.read_bytes()
         content = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path}: it is not valid text, save it as UTF-8 ({error})") from error
     if path.suffix != ".json":  # where the spaces around a text matter, JSON says so
         return [line.strip() for line in content.splitlines() if line.strip()], _digest(data)
     try:

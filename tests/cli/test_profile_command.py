@@ -279,7 +279,7 @@ def test_few_prompts(fake: FakeModel, run: Callable[..., Done]) -> None:
         (["--rounds", "0"], "--rounds"), (["--min-texts", "0"], "--min-texts"), (["--min-prompts", "-1"], "--min-prompts"),
         (["--min-ratio", "0.5"], "--min-ratio"), (["--max-batch", "0"], "--max-batch"), (["--top", "-1"], "--top"),
         (["--strategy", "none"], "no strategy 'none'"), (["--strategy", "human-guidance"], "asks a person"),
-        (["--top-p", "2"], "top_p"), (["--system", "x"], "--system needs --chat"),
+        (["--top-p", "2"], "--top-p"), (["--system", "x"], "--system needs --chat"),
     ],
 )  # fmt: skip
 def test_bad_input_is_said_before_a_model_is_loaded(
@@ -304,9 +304,11 @@ def test_without_wordfreq(fake: FakeModel, run: Callable[..., Done], monkeypatch
 
 def test_rows_of_any_kind(tmp_path: Path) -> None:
     """Lines without a text, failed rows and the end of a file that is being written are passed over."""
+    own = {"sample": 0, "seed": 1, "tokens": 1, "discarded": 0, "rollbacks": 0, "finish_reason": "length"}
     lines = [
-        {"settings": {}}, {"index": 1, "messages": [{"role": "user", "content": "q"}], "text": "two"},
-        {"index": 0, "prompt": "p", "text": "one"}, {"index": 2, "prompt": "p", "text": "half", "error": "no"}, 3,
+        {"settings": {}}, {"index": 1, "messages": [{"role": "user", "content": "q"}], "text": "two", **own},
+        {"index": 0, "prompt": "p", "text": "one", **own},
+        {"index": 2, "prompt": "p", "text": "half", "error": "no", **own},
     ]  # fmt: skip
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"index": 4, "te')
     assert command.read_texts(tmp_path / "rows.jsonl") == [("one", "p"), ("two", "q")]
