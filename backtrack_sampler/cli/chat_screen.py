@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from contextlib import suppress
 
@@ -11,8 +10,11 @@ from ..chat import Turn
 from ..errors import BacktrackError, InputError
 from ..events import Event, Rollback
 from ..matching import Decode
+from ..terminal.abilities import can_erase, has_colours
 from ..terminal.layout import printable
 from ..terminal.live_text import LiveText
+from ..terminal.taken_back import as_line
+from ..terminal.typewriter import Typewriter
 
 __all__ = ["ChatScreen", "ShownAnswer"]
 
@@ -27,8 +29,8 @@ class ChatScreen:
             raise InputError("a chat needs an input and an output")
         shown = sys.stdout.isatty()
         self.is_terminal = shown and sys.stdin.isatty()
-        capable = shown and os.environ.get("TERM") != "dumb"
-        self.has_colours = capable and not os.environ.get("NO_COLOR")
+        capable = can_erase(sys.stdout)
+        self.has_colours = has_colours(sys.stdout)
         self.keeps_controls = not shown
         self._readline = None
         if self.is_terminal and capable:
@@ -108,6 +110,7 @@ class ShownAnswer:
         self._screen = screen
         self._verbose = verbose
         self._live: LiveText | None = None
+        self._typewriter = Typewriter(sys.stdout) if not verbose and can_erase(sys.stdout) else None
         self._turn: Turn | None = None
         self._written = 0  # characters of the answer
         self._in_line = False
@@ -123,8 +126,7 @@ class ShownAnswer:
         elif self._verbose and isinstance(event, Rollback):
             if self._in_line and sys.stdout.isatty():
                 self._write("\n")
-            why = f"{event.who}: {event.why}" if event.why else event.who
-            print(f"taken back: {event.text!r} ({why})", file=sys.stderr)
+            print(as_line(event), file=sys.stderr)
 
     def piece(self, text: str) -> None:
         self._written += len(text)
@@ -147,5 +149,5 @@ class ShownAnswer:
 
     def _write(self, text: str) -> None:
         if text:
-            self._screen.write(text)
+            (self._screen.write if self._typewriter is None else self._typewriter.type)(text)
             self._in_line = not text.endswith("\n")
