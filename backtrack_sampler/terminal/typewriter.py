@@ -102,8 +102,11 @@ class Typewriter:
     def _draw(self, first: int) -> None:
         """Write the lines that have changed, of which this is the first that may have."""
         if (size := self._ask_size()) != self._size:
-            self._resize(*size)
-            return
+            self._size, self._lines = size, []
+            first = rewrap(self._lines, self._text, _room(size[0]), 0)
+            if self._rows != [""]:
+                self._begin_again()
+                return
         before, rows = self._rows, self._rows[:first] + list(map(self._styled, self._lines[first:]))
         last = min(len(before), len(rows)) - 1
         while first < last and before[first] == rows[first]:
@@ -121,11 +124,9 @@ class Typewriter:
         self._rows, self._top = rows, max(self._top, len(rows) - self._size[1])
         self._out.flush()
 
-    def _resize(self, columns: int, rows: int) -> None:
-        """Terminals differ in where their lines and the cursor are now: begin again on an empty screen."""
-        self._size = columns, rows
-        self._lines = []
-        rewrap(self._lines, self._text, _room(columns), 0)
+    def _begin_again(self) -> None:
+        """After a resize terminals differ in where lines and cursor are: begin again on an empty screen."""
+        rows = self._size[1]
         # What is on it is not ours alone: it scrolls away rather than being lost.
         self._fill_screen(list(map(self._styled, self._lines)), f"\x1b[{rows}H" + "\n" * rows + "\x1b[H")
 

@@ -6,7 +6,7 @@ import io
 import re
 
 import pytest
-from emulator import Emulator
+from emulator import Emulator, Terminal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from screens import MARGIN, assert_shows, wrapped
@@ -18,23 +18,6 @@ PIECES = [
     "\t", "漢", "字漢字", "。", "😀", "👩\u200d🚀", "é", "e\u0301", "\u0301", "\x1b[2J", "\r\n", "\r", ".\n",
 ]  # fmt: skip
 PROMPTS = ["", "Once upon a time", "漢字\tand\x1b[2J", "one\ntwo\n\n", " ".join(map(str, range(200)))]
-
-
-class Terminal(io.StringIO):
-    """An emulator that programs can write to."""
-
-    def __init__(self, columns: int, rows: int) -> None:
-        super().__init__()
-        self.screen = Emulator(columns, rows)
-        self.drawn = ""
-
-    def write(self, text: str) -> int:
-        self.drawn += text
-        self.screen.type(text)
-        return len(text)
-
-    def size(self) -> tuple[int, int]:
-        return self.screen.columns, self.screen.lines
 
 
 def shown_prompt(prompt: str, columns: int, rows: int) -> str:
@@ -95,12 +78,12 @@ def test_typing_costs_what_is_typed() -> None:
     text = "one two three four five six seven eight nine ten eleven twelve "
     for letter in text:
         typewriter.type(letter)
-    assert terminal.drawn == text
+    assert terminal.getvalue() == text
     typewriter.type("thirteen 14")
-    before = len(terminal.drawn)
+    before = len(terminal.getvalue())
     typewriter.type("15161718")
-    assert terminal.drawn[before:].count("\n") == 1
-    assert len(terminal.drawn) - before < 120
+    assert terminal.getvalue()[before:].count("\n") == 1
+    assert len(terminal.getvalue()) - before < 120
 
 
 @pytest.mark.parametrize("strike", [False, True])
@@ -151,6 +134,16 @@ def test_what_was_there_before_scrolls_away_when_the_terminal_is_resized() -> No
     assert "$ command" in scrolled
 
 
+def test_resize_before_anything_is_written() -> None:
+    """There is nothing to write anew: what is on the screen stays."""
+    terminal = Terminal(20, 5)
+    terminal.screen.type("$ command\n")
+    typewriter = Typewriter(terminal, size=terminal.size)
+    terminal.screen.resize(5, 12)
+    typewriter.type("some words")
+    assert terminal.screen.text == "$ command\nsome words"
+
+
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("size", [(80, 24), (20, 9), (10, 3)])
 def test_prompt(prompt: str, size: tuple[int, int]) -> None:
@@ -161,7 +154,7 @@ def test_prompt(prompt: str, size: tuple[int, int]) -> None:
     assert typewriter.text == "TEXT"
     assert_shows(terminal.screen, shown_prompt(prompt, *size) + "TEXT")
     assert len(terminal.screen.text.split("\n")) <= max(1, size[1] // 3) + 1
-    not_dimmed = re.sub(r"\x1b\[2m.*?\x1b\[0m|\x1b\[\d*[AJ]", "", terminal.drawn)
+    not_dimmed = re.sub(r"\x1b\[2m.*?\x1b\[0m|\x1b\[\d*[AJ]", "", terminal.getvalue())
     assert not_dimmed.strip() == "TEXT"
 
 
@@ -173,7 +166,7 @@ def test_without_colours() -> None:
     typewriter.type("me")
     typewriter.strike_out(2)
     assert terminal.screen.text == "Once upon a\ntime"
-    assert "m" not in terminal.drawn.replace("me", "")
+    assert "m" not in terminal.getvalue().replace("me", "")
 
 
 @pytest.mark.parametrize(
