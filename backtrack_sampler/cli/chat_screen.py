@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 
@@ -10,8 +9,11 @@ from ..chat import Turn
 from ..errors import BacktrackError, InputError
 from ..events import Event, Rollback
 from ..matching import Decode
+from ..terminal.abilities import can_erase, has_colours
 from ..terminal.layout import printable, wrap
 from ..terminal.live_text import LiveText
+from ..terminal.taken_back import as_line
+from ..terminal.typewriter import Typewriter
 from .keyboard import Keyboard
 from .wording import in_commands
 
@@ -29,8 +31,8 @@ class ChatScreen:
             raise InputError("a chat needs an input and an output")
         shown = sys.stdout.isatty()
         self.is_terminal = shown and sys.stdin.isatty()
-        capable = shown and os.environ.get("TERM") != "dumb"
-        self.has_colours = capable and not os.environ.get("NO_COLOR")
+        capable = can_erase(sys.stdout)
+        self.has_colours = has_colours(sys.stdout)
         self.keeps_controls = not shown
         self.keyboard = Keyboard(self.write, editing=self.is_terminal and capable, colours=self.has_colours)
         if hasattr(sys.stdin, "reconfigure"):
@@ -114,6 +116,7 @@ class ShownAnswer:
         self._screen = screen
         self._verbose = verbose
         self._live: LiveText | None = None
+        self._typewriter = Typewriter(sys.stdout) if not verbose and can_erase(sys.stdout) else None
         self._turn: Turn | None = None
         self._written = 0  # characters of the answer
         self._in_line = False
@@ -129,8 +132,7 @@ class ShownAnswer:
         elif self._verbose and isinstance(event, Rollback):
             if self._in_line and sys.stdout.isatty():
                 self._write("\n")
-            why = f"{event.who}: {event.why}" if event.why else event.who
-            print(f"taken back: {event.text!r} ({why})", file=sys.stderr)
+            print(as_line(event), file=sys.stderr)
 
     def piece(self, text: str) -> None:
         self._written += len(text)
@@ -153,5 +155,5 @@ class ShownAnswer:
 
     def _write(self, text: str) -> None:
         if text:
-            self._screen.write(text)
+            (self._screen.write if self._typewriter is None else self._typewriter.type)(text)
             self._in_line = not text.endswith("\n")

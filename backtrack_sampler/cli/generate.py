@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, TextIO
+from typing import Any
 
 from ..errors import InputError
-from ..events import Event
+from ..events import Event, Listener
 from ..sampler import BacktrackSampler
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
-from ..terminal.live_text import LiveText
 from ..trace import Trace
 from ..trace.files import check_path
 from . import arguments
 from .batch import LEAVES_OUT, Job, Model, leave_out, write_rows
 from .prompt_file import lookalikes, read_prompts, refuse_bad
 from .row_traces import RowTraces
+from .shown_text import ShownText
 from .trace import save
 
 __all__ = ["add"]
@@ -40,7 +42,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     arguments.add_strategies(parser)
     parser.add_argument(
         "--show-rollbacks", action="store_true",
-        help="in a terminal, show text as it is typed and erased; elsewhere plain text as always",
+        help="in a terminal, show text as it is typed and erased; elsewhere say on stderr what is taken back",
     )  # fmt: skip
     parser.add_argument(
         "--trace", action="append", default=[], metavar="FILE",
@@ -149,13 +151,21 @@ def _one(options: argparse.Namespace) -> int:
     sampler = BacktrackSampler(provider, arguments.strategies_of(specs, provider))
     tokens = arguments.tokens_of(options, provider, prompt)
     trace = Trace(provider, tokens) if trace_files else None
-    live = None
-    if options.show_rollbacks and sys.stdout.isatty():
-        live = LiveText(sys.stdout, provider.decode, tokens)
+    # Who chooses the tokens has the terminal until the text is complete, and knows what was taken back.
+    guided = any(spec.cls is HumanGuidanceStrategy for spec in specs)
+    rollbacks = options.show_rollbacks and not guided
+    shown = ShownText(f"{prompt}\n\n" if options.chat else prompt, provider.decode, tokens, rollbacks)
+    listeners: list[Listener] = [] if trace is None else [trace]
+    if rollbacks:
+        listeners.append(shown)
     try:
-        _write(sampler, tokens, sampling, live, sys.stdout, trace)
+        stream = sampler.stream_text(tokens, on_event=partial(_tell, listeners) if listeners else None, **sampling)
+        if not guided:
+            shown.begin()
+        _write(stream, shown)
     finally:
-        arguments.report(options, sampler.stats)
+        shown.sum_up(sampler.stats)
+        arguments.report(options, replace(sampler.stats, seconds=max(0.0, sampler.stats.seconds - shown.paused)))
         if trace is not None and trace.events:
             save(trace, trace_files)
     if why := arguments.ENDS.get(sampler.stats.finish_reason):
@@ -163,31 +173,17 @@ def _one(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write(
-    sampler: BacktrackSampler,
-    prompt: list[int],
-    sampling: dict[str, Any],
-    live: LiveText | None,
-    out: TextIO,
-    trace: Trace | None,
-) -> None:
+def _tell(listeners: Sequence[Listener], event: Event) -> None:
+    for listener in listeners:
+        listener(event)
+
+
+def _write(stream: Iterable[str], shown: ShownText) -> None:
     """Stream the text; end the line however it ends."""
-    listeners = [listener for listener in (trace, live) if listener is not None]
-
-    def tell(event: Event) -> None:
-        for listener in listeners:
-            listener(event)
-
-    stream = sampler.stream_text(prompt, on_event=tell if listeners else None, **sampling)
     parts: list[str] = []
     try:
         for text in stream:
             parts.append(text)
-            if live is None:
-                out.write(text)
-                out.flush()
+            shown.piece(text)
     finally:
-        if live is not None:
-            live.finish("".join(parts))
-        out.write("\n")
-        out.flush()
+        shown.end("".join(parts))

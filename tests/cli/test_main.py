@@ -74,12 +74,13 @@ def test_same_seed_same_text() -> None:
 
 @pytest.mark.slow
 def test_rollbacks_in_a_pipe_are_plain_text() -> None:
-    """--show-rollbacks changes nothing where the output is no terminal."""
+    """--show-rollbacks changes nothing in a pipe; on stderr there is a line for each."""
     options = ["--strategy", 'antislop:slops=["the"]', "--max-new-tokens", "40", "--seed", "1"]
-    shown = generate(*options, "--show-rollbacks")
-    assert "\x1b" not in shown
-    assert shown == generate(*options)
-    assert "the" not in shown.lower()
+    shown = command("generate", PROMPT, *options, "--show-rollbacks")
+    assert shown.stdout == generate(*options) + "\n"
+    assert "the" not in shown.stdout.lower()
+    lines = shown.stderr.strip().split("\n")
+    assert all(re.fullmatch(r"taken back: '.+' \(AntiSlopStrategy: found '[Tt]he'\)", line) for line in lines)
 
 
 @pytest.mark.slow
@@ -198,25 +199,18 @@ def test_prompt_longer_than_the_context(capfd: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.slow
 def test_rollbacks_in_a_terminal() -> None:
-    """What is typed and erased ends as the same text that is shown without --show-rollbacks."""
-    arguments = [
-        "generate",
-        PROMPT,
-        "--strategy",
-        'antislop:slops=["the", "and"]',
-        "--max-new-tokens",
-        "60",
-        "--seed",
-        "2",
-    ]
-    screens = []
+    """What is typed and erased ends as the text that a pipe gets, after the prompt and with lines broken at words."""
+    options = ["--strategy", 'antislop:slops=["the", "and"]', "--max-new-tokens", "60", "--seed", "2"]
+    text = PROMPT + generate(*options)
     for extra in ([], ["--show-rollbacks"]):
-        with Program(*arguments, *extra, columns=30) as program:
+        with Program("generate", PROMPT, *options, *extra, columns=30, rows=40) as program:
             assert program.wait() == 0
-            screens.append(program.screen.text)
-            assert ("\x1b[31;9m" in program.raw) == bool(extra)
-    assert screens[0] == screens[1]
-    assert len(screens[0].splitlines()) > 3
+            shown, _, summary = program.screen.text.partition("\n\nTaken back: ")
+            assert ("\x1b[31;9m" in program.raw) == bool(summary) == bool(extra)
+            assert shown.split() == text.split()
+            assert len(shown.split("\n")) > 5
+            assert program.raw.startswith(f"\x1b[2m{PROMPT}\x1b[0m")
+            assert program.is_restored()
 
 
 @pytest.mark.slow
@@ -224,11 +218,13 @@ def test_rollbacks_in_a_terminal() -> None:
 def test_interrupt(extra: list[str]) -> None:
     """Ctrl-C in the middle of the text ends it with exit code 130 and no traceback."""
     with Program("generate", PROMPT, "--max-new-tokens", "2000", "--context", "2048", *extra) as program:
-        program.until(lambda: program.raw.strip() != "", quiet=False)
+        program.until(lambda: len(program.screen.text) > 100, quiet=False)
         program.interrupt()
         assert program.wait() == 130
         assert "Traceback" not in program.raw
         assert "Error" not in program.raw
+        assert "^C" not in program.screen.text
+        assert (program.screen.cursor.x, program.screen.cursor.attrs.fg) == (0, "default")
 
 
 # -- what cannot be done ----------------------------------------------------------------------
