@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +13,7 @@ from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError
 from . import arguments
 from .chat_screen import ChatScreen, ShownAnswer
+from .hang_up import hang_up_raises, rescued
 
 __all__ = ["Chat", "add"]
 
@@ -114,7 +110,7 @@ class Chat:
 
         Whatever else ends the chat, it is saved first.
         """
-        with _hang_up_raises():
+        with hang_up_raises():
             try:
                 self._screen.hint(f"{self._title}\n/help shows the commands, Ctrl-D leaves")
                 if self._messages:
@@ -260,14 +256,9 @@ class Chat:
         messages = self._pipeline.with_system(self._messages)
         if self._messages == self._kept or not any(message["role"] != "system" for message in messages):
             return
-        name = time.strftime(f"backtrack-chat-%Y%m%d-%H%M%S-{os.getpid()}.json")
-        for folder in (Path(), Path(os.path.expanduser("~")), Path(tempfile.gettempdir())):
-            with suppress(InputError):
-                save_messages(folder / name, messages)
-                path = folder / name
-                with suppress(OSError):
-                    self._screen.alarm(f"chat saved to {path}; go on with --load {path}")
-                return
+        if path := rescued("chat", ".json", lambda path: save_messages(path, messages)):
+            with suppress(OSError):
+                self._screen.alarm(f"chat saved to {path}; go on with --load {path}")
 
 
 def _check_text(line: str) -> None:
@@ -284,27 +275,3 @@ def _counted(messages: list[Message]) -> str:
 def _in_short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:59]}\u2026"
-
-
-@contextmanager
-def _hang_up_raises() -> Iterator[None]:
-    """The terminal is closed, or the program is told to end: SystemExit, so that there is time to save."""
-
-    def leave(number: int, _: Any) -> None:
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
-        raise SystemExit(128 + number)
-
-    names = ("SIGHUP", "SIGTERM")
-    wanted = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        wanted = []
-    # Where it is ignored, as after nohup, that is meant.
-    signals = {each: signal.getsignal(each) for each in wanted if signal.getsignal(each) is not signal.SIG_IGN}
-    try:
-        for each in signals:
-            signal.signal(each, leave)
-        yield
-    finally:
-        for each, before in signals.items():
-            signal.signal(each, before)
