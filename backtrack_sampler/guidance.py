@@ -37,7 +37,7 @@ class Ahead(Protocol):
     def text(self, index: int) -> str:
         """What is known by now of what follows an option."""
 
-    def wants(self, index: int, most: int) -> bool:
+    def wants(self, index: int, most: float) -> bool:
         """Whether `grow` would find more; `most` tokens are enough."""
 
     def grow(self, index: int) -> None:

@@ -18,24 +18,23 @@ from .sentences import sentence_is_over
 
 __all__ = ["AheadOf", "LookAhead"]
 
-_MOST_KEPT = 500  # continuations; the oldest are found out again where somebody wants them
+_MOST_KEPT = 100  # prefixes; what follows the oldest is found out again where somebody wants it
 _CONTEXT = 8  # tokens before, which the text of a token may depend on
 _THE_END = " (end)"
 
 
 @dataclass
 class _Path:
-    """A continuation: after the base and one token more.
+    """A greedy continuation.
 
     Attributes:
-        start: that token, after as many of the base as decoding needs.
-        tokens: the continuation, as far as it is known.
-        text: of `tokens`.
-        fed: so many of the token before and of `tokens` have been asked for since the model was last elsewhere.
+        decode: knows what stands before it.
+        tokens: as far as they are known.
+        text: of these.
+        fed: so many of the option and of `tokens` have been asked for since the model was last elsewhere.
         over: whether it ends there.
     """
 
-    start: list[int]
     decode: Detokenizer
     tokens: list[int] = field(default_factory=list)
     text: str = ""
@@ -52,49 +51,70 @@ class LookAhead:
 
     def __init__(self, provider: BaseProvider) -> None:
         self._provider = provider
-        self._paths: dict[tuple[int, ...], _Path] = {}
-        self._last: _Path | None = None  # where the model is
+        self._paths: dict[tuple[int, ...], dict[int, _Path]] = {}
 
     def clear(self) -> None:
         """Forget all of them."""
         self._paths.clear()
-        self._last = None
 
-    def path(self, base: tuple[int, ...], token: int) -> _Path:
-        """The continuation after some tokens and one more, as far as it is known."""
-        key = (*base, token)
-        found = self._paths.get(key)
-        if found is None:
-            start = [*base[-_CONTEXT:], token]
-            found = _Path(start, Detokenizer(self._provider.decode, start), over=token in self._provider.eos_token_ids)
-            if len(self._paths) >= _MOST_KEPT:
-                del self._paths[next(iter(self._paths))]
-            self._paths[key] = found
-        return found
+    def after(self, base: tuple[int, ...], token: Callable[[int], int]) -> AheadOf:
+        """What the options of a menu would lead to.
 
-    def grow(self, base: tuple[int, ...], token: int) -> None:
-        """Make a continuation longer by a token; or take a step to where it was left."""
-        provider, path = self._provider, self.path(base, token)
-        if path.over:
-            return
-        sequence = [*base, token, *path.tokens]
-        if provider.context_size is not None and len(sequence) > provider.context_size:
+        Args:
+            base: prompt and continuation.
+            token: the token of an option.
+        """
+        if base not in self._paths and len(self._paths) >= _MOST_KEPT:
+            del self._paths[next(iter(self._paths))]
+        return AheadOf(self._provider, base, token, self._paths.setdefault(base, {}))
+
+
+class AheadOf:
+    """What the options of one menu would lead to; see `LookAhead.after`. An `Ahead`."""
+
+    def __init__(
+        self, provider: BaseProvider, base: tuple[int, ...], token: Callable[[int], int], paths: dict[int, _Path]
+    ) -> None:
+        self._provider = provider
+        self._base = base
+        self._token = token
+        self._paths = paths
+        self._last: _Path | None = None  # where the model is; None: where the stream is
+
+    def text(self, index: int) -> str:
+        path = self._paths.get(self._token(index))
+        return path.text if path is not None else ""
+
+    def wants(self, index: int, most: float) -> bool:
+        token = self._token(index)
+        path = self._paths.get(token)
+        if path is None:
+            return token not in self._provider.eos_token_ids
+        return not path.over and len(path.tokens) < most
+
+    def grow(self, index: int) -> None:
+        provider, token = self._provider, self._token(index)
+        path = self._paths.get(token)
+        if path is None:
+            path = self._paths[token] = _Path(Detokenizer(provider.decode, [*self._base[-_CONTEXT:], token]))
+        sequence = [*self._base, token, *path.tokens]
+        if path.over or (provider.context_size is not None and len(sequence) > provider.context_size):
             path.over = True
             return
         with provider.lock:
             if path is not self._last:
-                self.return_to(base)
+                self.leave()
                 self._last, path.fed = path, 0
             path.fed += 1
-            row = provider.peek(sequence[: len(base) + path.fed])
+            row = provider.peek(sequence[: len(self._base) + path.fed])
             if path.fed > len(path.tokens):
                 self._add(path, next(iter(candidates(row, 1)), None))
 
-    def return_to(self, base: tuple[int, ...]) -> None:
+    def leave(self) -> None:
         """Let the model be where the stream is: it goes on from there as if nothing else had been asked."""
         if self._last is not None:
             self._last = None
-            self._provider.peek(base)
+            self._provider.peek(self._base)
 
     def _add(self, path: _Path, best: int | None) -> None:
         if best is None or best in self._provider.eos_token_ids:
@@ -107,35 +127,3 @@ class LookAhead:
             return
         path.tokens.append(best)
         path.text += piece
-
-
-class AheadOf:
-    """What the options of one menu would lead to.
-
-    Args:
-        memory: keeps it.
-        base: prompt and continuation.
-        token: the token of an option.
-    """
-
-    def __init__(self, memory: LookAhead, base: tuple[int, ...], token: Callable[[int], int]) -> None:
-        self._memory = memory
-        self._base = base
-        self._token = token
-
-    def _path(self, index: int) -> _Path:
-        return self._memory.path(self._base, self._token(index))
-
-    def text(self, index: int) -> str:
-        return self._path(index).text
-
-    def wants(self, index: int, most: int) -> bool:
-        path = self._path(index)
-        return not path.over and len(path.tokens) < most
-
-    def grow(self, index: int) -> None:
-        self._memory.grow(self._base, self._token(index))
-
-    def leave(self) -> None:
-        """The person has chosen."""
-        self._memory.return_to(self._base)

@@ -190,7 +190,7 @@ class HumanGuidanceStrategy(BaseStrategy):
         if options is None:
             return Menu(self._prompt, text, [], (), count, len(self._asked), self._steps_back)
         prompt = self._stream.prompt if self._stream is not None else ()
-        ahead = AheadOf(self._look_ahead, (*prompt, *tokens), options.token)
+        ahead = self._look_ahead.after((*prompt, *tokens), options.token)
         most = len(options) if self._top_k is None else min(self._top_k, len(options))
         first, rest = options.part(0, most), options.part(most, len(options))
         return Menu(self._prompt, text, first, rest, count, len(self._asked), self._steps_back, ahead=ahead)

@@ -51,6 +51,7 @@ class Options:
         self._text_of = text_of
         self._unseen: Iterator[int] = iter(shares)
         self._seen: list[int] = []
+        self._texts: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._shares)
@@ -63,7 +64,10 @@ class Options:
         return float(self._shares[self.token(index)])
 
     def __getitem__(self, index: int) -> tuple[str, float]:
-        return self._text_of(self.token(index)), self.share(index)
+        token = self.token(index)
+        if token not in self._texts:
+            self._texts[token] = self._text_of(token)
+        return self._texts[token], self.share(index)
 
     def part(self, start: int, end: int) -> Sequence[tuple[str, float]]:
         """Some of them, as a screen sees them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..guidance import Menu
@@ -48,27 +48,32 @@ def legend(columns: int, menu: Menu, shown: range, *, writing: bool = False, run
     several = f"{digits.start}-{digits.stop - 1}" if len(digits) > 1 else f"{digits.start}"
     keys = [_Key(6, "\u2191\u2193 choose", "\u2191\u2193"), _Key(2, "Enter take", "Enter take")]
     if digits:
-        keys.append(_Key(5, f"{several} take at once", several))
+        keys.append(_Key(5, f"{several} take at once", f"{several} take"))
     keys += [
         _BACK,
         _Key(3, "s on to the sentence's end", "s sentence"),
         _Key(4, "/ write", "/ write"),
     ]
-    if len(shown) < len(menu.options) + len(menu.rest):
+    if shown.stop < len(menu.options) + len(menu.rest):
         keys.append(_Key(7, "PgDn more", "PgDn"))
+    elif shown.start:
+        keys.append(_Key(7, "PgUp back up", "PgUp"))
     return _fitted([*keys, _END], columns)
 
 
 def _fitted(keys: Sequence[_Key], columns: int) -> str:
-    """The long words, else the short ones, else as many of them as fit; the most important one at the least."""
-    for gap in (3, 2):
-        if len(words := _joined([key.long for key in keys], gap)) <= columns:
-            return words
+    """As many keys as fit, the most important one at the least; and of these as many in full as fit."""
     kept = list(keys)
-    while len(words := _joined([key.short for key in kept], 2)) > columns and len(kept) > 1:
+    while len(_joined([key.short for key in kept], 2)) > columns and len(kept) > 1:
         kept.remove(max(kept))
-    return words
+    words = {key: key.short for key in kept}
+    for key in sorted(kept):
+        longer = words | {key: key.long}
+        if len(_joined(longer.values(), 2)) <= columns:
+            words = longer
+    wide = _joined(words.values(), 3)
+    return wide if len(wide) <= columns else _joined(words.values(), 2)
 
 
-def _joined(words: Sequence[str], gap: int) -> str:
+def _joined(words: Iterable[str], gap: int) -> str:
     return (" " * gap).join(words)

@@ -6,6 +6,7 @@ been done; the options; the keys.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,6 +23,7 @@ _LONGEST_BAR = 20
 _LEAST_AHEAD = 24  # columns for what an option would lead to, beside it
 _FILL = "\u00a0"  # stands for what is already in a line
 _CURSOR = "\u258f"
+_MORE = "\u2026"
 
 
 class Span(NamedTuple):
@@ -67,7 +69,7 @@ def frame(menu: Menu, chosen: int, rows: int, columns: int, offered: int | None 
     keys, rule = rows >= 4, rows >= 8
     room = rows - keys - rule
     offered = len(menu.options) if offered is None else offered
-    ahead = 0 if menu.ahead is None or not offered or rows < 6 else 1 if rows < 20 else 2
+    ahead = 0 if menu.ahead is None or not offered or rows < 6 else 1 if rows < 12 else 2
     wanted = len(_lines(menu.prompt, menu.text, usable)) if usable > 0 else 1
     count = min(offered, room, max(1, room // 2, room - wanted - ahead))
     above = max(0, room - count)
@@ -144,12 +146,15 @@ def _text_spans(menu: Menu, f: Frame, chosen: int, line: str | None, running: bo
     column = sum(map(width, lines[-1].text))
     after = printable(option(menu, chosen)[0])
     mark = len(after)
-    if menu.ahead is not None:
-        after += printable(menu.ahead.text(chosen))
+    after += _ahead(menu, chosen)
     # The text itself stays where it is, whatever comes after it.
-    for below, (start, text) in enumerate(wrap(_FILL * column + after, f.columns)[: 1 + f.ahead]):
+    following = wrap(_FILL * column + after, f.columns)
+    if len(following) > 1 + f.ahead:
+        start, text = following[f.ahead]
+        following[f.ahead :] = [Line(start, clip(text, f.columns - 1) + _MORE)] if f.ahead else [Line(start, text)]
+    for below, (start, text) in enumerate(following):
         skip = max(0, column - start)  # of the text's own
-        styles = [(mark, "chosen"), (len(after), "ahead")]
+        styles = [(mark, "chosen"), (len(after) + 1, "ahead")]
         spans += _styled(f.text - 1 + below, skip, text[skip:], start + skip - column, styles, f.columns)
     return spans
 
@@ -233,7 +238,8 @@ def _option_spans(menu: Menu, f: Frame, chosen: int, top: int) -> list[Span]:
         given, probability = option(menu, index)
         text = _option_text(given)
         taken = sum(map(width, text))
-        line = f"{index + 1:>{digits}} {text}{' ' * (pad - taken)}  {probability:6.1%}"
+        percent = f"{probability:6.1%}" if probability >= 0.0005 or not probability else " <0.1%"
+        line = f"{index + 1:>{digits}} {text}{' ' * (pad - taken)}  {percent}"
         spans.append(Span(row, 0, clip(line, f.columns), "chosen" if index == chosen else ""))
         column = least + pad + 1
         room = f.columns - column
@@ -241,9 +247,9 @@ def _option_spans(menu: Menu, f: Frame, chosen: int, top: int) -> list[Span]:
             continue
         longest = 12 if f.beside else min(_LONGEST_BAR, room)
         spans.append(Span(row, column, _bar(probability / highest if highest else 0.0, longest), "bar"))
-        if f.beside and menu.ahead is not None:
+        if f.beside:
             column += longest + 2
-            spans.append(Span(row, column, _shortened(menu.ahead.text(index), f.columns - column), "ahead"))
+            spans.append(Span(row, column, _shortened(_ahead(menu, index), f.columns - column), "ahead"))
     return spans
 
 
@@ -253,10 +259,17 @@ def _bar(share: float, columns: int) -> str:
     return _BLOCKS[8] * (eighths // 8) + (_BLOCKS[eighths % 8] if eighths % 8 else "")
 
 
+def _ahead(menu: Menu, index: int) -> str:
+    """What is known of what follows an option."""
+    text = menu.ahead.text(index) if menu.ahead is not None else ""
+    more = text and menu.ahead is not None and menu.ahead.wants(index, math.inf)
+    return printable(text) + (_MORE if more else "")
+
+
 def _shortened(text: str, columns: int) -> str:
-    shown = printable(text).lstrip(" ")
-    short = clip(shown, columns)
-    return short if short == shown else clip(shown, columns - 1).rstrip() + "\u2026"
+    text = text.lstrip(" ")
+    short = clip(text, columns)
+    return short if short == text else clip(text, columns - 1).rstrip() + _MORE
 
 
 def _option_text(text: str) -> str:

@@ -53,7 +53,7 @@ class View:
             return self.marked
         if not self.menu.options:
             return None
-        if key in ("s", "S", "\t"):
+        if key in ("s", "S"):
             return RunOn(self.marked)
         if key in ("/", "i"):
             self.line = self._usual_space()

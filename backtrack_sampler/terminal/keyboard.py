@@ -9,6 +9,7 @@ from ..errors import InputError
 __all__ = ["Keyboard"]
 
 _MOST_SILENT = 100
+_SLOW = 50  # milliseconds that a key may take on its way through a network
 #: Keys of terminals that do not switch to the form that curses asks for.
 _SEQUENCES = {
     "[A": "up", "[B": "down", "[C": "right", "[D": "left", "OA": "up", "OB": "down", "OC": "right", "OD": "left",
@@ -66,11 +67,22 @@ class Keyboard:
 
     def _escape(self) -> str:
         """The Esc key, or a key that curses does not know, which begins with the same character."""
-        sequence = ""
-        self._window.timeout(0)
-        try:
-            while True:
-                sequence += str(self._window.get_wch())
-        except self._curses.error:
-            pass  # that was all
+        sequence = self._following(_SLOW)
+        if sequence in ("[", "O"):
+            while following := self._following(0):
+                sequence += following
+                if "@" <= following <= "~":
+                    break
         return _SEQUENCES.get(sequence, "" if sequence else "\x1b")
+
+    def _following(self, milliseconds: int) -> str:
+        """The next character of a key; "" where there is none."""
+        self._window.timeout(milliseconds)
+        try:
+            key = self._window.get_wch()
+        except self._curses.error:
+            return ""
+        if isinstance(key, str):
+            return key
+        self._curses.ungetch(key)  # another key
+        return ""
