@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from ..chat import Message, load_messages, save_messages
 from ..errors import InputError
+from .hang_up import rescued
 
 __all__ = ["Conversation", "counted"]
 
@@ -83,12 +80,7 @@ class Conversation:
         messages = self._complete(self.messages)
         if self.messages == self._kept or not any(message["role"] != "system" for message in messages):
             return None
-        name = time.strftime(f"backtrack-chat-%Y%m%d-%H%M%S-{os.getpid()}.json")
-        for folder in (Path(), Path(os.path.expanduser("~")), Path(tempfile.gettempdir())):
-            with suppress(InputError):
-                save_messages(folder / name, messages)
-                return folder / name
-        return None
+        return rescued("chat", ".json", lambda path: save_messages(path, messages))
 
 
 def counted(messages: Sequence[Message]) -> str:

@@ -1,14 +1,20 @@
-"""A terminal that is closed under a program. Standard library only."""
+"""Time to save what was written, when the terminal is closed or the program is told to end."""
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-__all__ = ["hang_up_raises"]
+from ..errors import InputError
+
+__all__ = ["hang_up_raises", "rescued"]
 
 
 @contextmanager
@@ -33,3 +39,19 @@ def hang_up_raises() -> Iterator[None]:
     finally:
         for each, before in signals.items():
             signal.signal(each, before)
+
+
+def rescued(what: str, ending: str, save: Callable[[Path], None]) -> Path | None:
+    """Save what no file has yet, wherever that is possible; returns where, or None.
+
+    Args:
+        what: is part of the file's name.
+        ending: of the name.
+        save: writes it to a path, or raises InputError.
+    """
+    name = time.strftime(f"backtrack-{what}-%Y%m%d-%H%M%S-{os.getpid()}{ending}")
+    for folder in (Path(), Path(os.path.expanduser("~")), Path(tempfile.gettempdir())):
+        with suppress(InputError):
+            save(folder / name)
+            return folder / name
+    return None

@@ -65,9 +65,7 @@ class OperatorSpec(NamedTuple):
         operator: Any = _made(self.cls, self.arguments) if isinstance(self.cls, type) else self.cls
         if operator is self.cls and self.arguments:
             operator = partial(operator, **self.arguments)
-        strategy: OperatorStrategy = _made(
-            OperatorStrategy, {"operator": operator, **self.options}, self.cls.__name__
-        )
+        strategy: OperatorStrategy = _made(OperatorStrategy, {"operator": operator, **self.options}, self.cls.__name__)
         return strategy
 
 

@@ -17,11 +17,15 @@ ENDINGS = (".html", ".jsonl")
 def check_path(path: str | os.PathLike[str], endings: tuple[str, ...] = ENDINGS) -> Path:
     """Check, before there is anything to write, that a file can be written.
 
+    Args:
+        path: the file.
+        endings: what its name may end in; none: anything.
+
     Raises:
         InputError: an ending that is not known, or a place that cannot be written to.
     """
     file = Path(path)
-    if file.suffix.lower() not in endings:
+    if endings and file.suffix.lower() not in endings:
         raise InputError(f"cannot tell what to write to {file}: let its name end in {' or '.join(endings)}")
     try:
         folder = file.resolve().parent

@@ -311,7 +311,9 @@ def test_bad_input_is_found_before_the_model_is_loaded(
     [
         (["x", "--choices", "0"], "number of choices"), (["x", "--min-autopass", "2"], "--min-autopass"),
         (["x", "--min-autopass", "nan"], "--min-autopass"), (["x"], "needs a terminal"), ([""], "prompt is empty"),
-        (["x", "--top-p", "0"], "--top-p"), (["x", "--strategy", "antislop"], "unrecognized"),
+        (["x", "--top-p", "0"], "--top-p"), (["x", "--strategy", "human-guidance"], "leave --strategy human-guidance out"),
+        (["x", "--out", "/no/where.txt"], "there is no folder"), (["x", "--trace", "a.pdf"], ".html"),
+        (["x", "--strategy", "nonsense"], "nonsense"),
     ],
 )  # fmt: skip
 def test_guide_checks_before_the_model_is_loaded(
