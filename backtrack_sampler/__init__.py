@@ -40,7 +40,7 @@ from .strategy.human_guidance_strategy import HumanGuidanceStrategy
 from .strategy.operator_strategy import OperatorStrategy
 from .strategy.replace_strategy import ReplaceStrategy
 from .stream import TokenStream
-from .trace import Trace
+from .trace import Trace, Traces
 
 __all__ = [
     "AdaptiveTemperatureStrategy",
@@ -81,5 +81,6 @@ __all__ = [
     "TakeBack",
     "TokenStream",
     "Trace",
+    "Traces",
     "load_provider",
 ]
