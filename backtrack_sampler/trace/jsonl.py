@@ -237,8 +237,9 @@ def _started(header: _Line) -> Started | None:
     line = _Line(header.place, header.take("started", dict))
     try:
         options = SessionOptions(**line.take("options", dict))
-        strategies = tuple(Participant(**each) for each in line.take("strategies", list))
-    except TypeError:
-        raise header.wrong("started is not what it should be") from None
+    except (TypeError, InputError) as error:
+        raise header.wrong(f"started is not what it should be: {error}") from None
+    taking = [_Line(f"{header.place}, strategy {n}", each) for n, each in enumerate(line.take("strategies", list), 1)]
+    strategies = tuple(Participant(each.take("name", str), each.take("parameters", dict)) for each in taking)
     row = line.take("row", int, default=0)
     return Started(tuple(line.token_ids("prompt")), options, strategies, line.take("model", str), row)
