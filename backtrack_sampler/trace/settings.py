@@ -83,7 +83,8 @@ def plain(value: Any) -> Any:
         return sorted(map(plain, value), key=repr)
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
-    return _without_address(str(getattr(value, "__name__", None) or repr(value)))
+    name = getattr(value, "__name__", None) if callable(value) else None
+    return _without_address(str(name or repr(value)))
 
 
 def _without_address(text: str) -> str:

@@ -158,7 +158,7 @@ def drop(number: int, name: str) -> Callable[[list[Any]], Any]:
         (change(5, tokens=[2]), "line 5: the tokens that are streamed"), (change(5, position=1), "line 5: the tokens"),
         (change(0, reason="boredom"), r"line \d+: the reason must be one of"),
         (lambda lines: lines[0]["started"].update(strategies=[{"name": 3}]), "line 1, strategy 1: name is not"),
-        (lambda lines: lines[0]["started"].update(strategies=[{"name": "X", "parameters": []}]), "1: parameters is not"),
+        (lambda lines: lines[0]["started"].update(strategies=[{"name": "X", "parameters": []}]), "line 1, strategy 1: parameters"),
         (lambda lines: lines[0]["started"]["options"].update(top_p=7), "line 1: started is not .*: top_p must be"),
         (lambda lines: lines[0]["started"]["options"].update(other=7), "line 1: started is not what it should be"),
         (lambda lines: lines.append(lines[-1]), r"line \d+: something follows the end"),
