@@ -14,7 +14,7 @@ from .summary import everyone, is_stop_string
 if TYPE_CHECKING:
     from .recording import Trace
 
-__all__ = ["marked", "static"]
+__all__ = ["marked", "static", "struck_out"]
 
 _PROMPT_LENGTH = 300
 _REASONS = 3
@@ -32,15 +32,19 @@ def marked(trace: Trace, before: str, after: str) -> str:
     return "".join(before + text + after if erased else text for text, erased in _spaced(trace))
 
 
-def static(trace: Trace) -> str:
-    """What a page says, in the few elements that no website takes out: no styles, no scripts."""
+def struck_out(trace: Trace) -> str:
+    """Counts and text as HTML, in the few elements that no website takes out: no styles, no scripts."""
     told = "What was taken back is struck out." if trace.rollbacks else "Nothing was taken back."
-    parts = [f"<p><b>{told}</b> {_counts(trace)}</p>"]
+    runs = (f"<del>{_escaped(text)}</del>" if erased else _escaped(text) for text, erased in _spaced(trace))
+    return f"<p><b>{told}</b> {_counts(trace)}</p>\n<blockquote>{''.join(runs)}</blockquote>"
+
+
+def static(trace: Trace) -> str:
+    """The same, and whatever else the page says."""
+    parts = [struck_out(trace)]
     if prompt := " ".join(trace.prompt.split()):
         cut = prompt if len(prompt) <= _PROMPT_LENGTH else "…" + prompt[-_PROMPT_LENGTH:]
-        parts.append(f"<p>Prompt: <i>{_escaped(cut)}</i></p>")
-    runs = (f"<del>{_escaped(text)}</del>" if erased else _escaped(text) for text, erased in _spaced(trace))
-    parts.append(f"<blockquote>{''.join(runs)}</blockquote>")
+        parts.insert(0, f"<p>Prompt: <i>{_escaped(cut)}</i></p>")
     if trace.started is not None:
         settings = " · ".join(f"{name} <b>{_escaped(value)}</b>" for name, value in options_of(trace.started))
         parts.append(f"<p>{settings}</p>")

@@ -199,6 +199,10 @@ class Trace:
         """
         return marks.marked(self, before, after)
 
+    def struck_out(self) -> str:
+        """The same as a piece of HTML that any website keeps: `<del>`, and neither styles nor scripts."""
+        return marks.struck_out(self)
+
     # -- writing ---------------------------------------------------------------------------
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
