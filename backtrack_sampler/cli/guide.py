@@ -31,8 +31,8 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         **arguments.examples(
             'backtrack-sampler guide "The door opened and" --strategy antislop --out tale.txt',
             more="On the screen: up and down mark a candidate, Enter takes it, a digit takes the one beside it at "
-            "once; s takes the marked one and runs on to the end of the sentence; / or i writes words of your own; left or "
-            "Backspace goes back, as often as you like; q ends. Ctrl-C ends, too. The text is kept in any case.\n\n"
+            "once; s takes the marked one and runs on to the end of the sentence; / or i writes words of your own; "
+            "left or Backspace goes back, as often as you like; q ends. Ctrl-C ends, too. The text is kept in any case.\n\n"
             + arguments.SPEC_HELP,
         ),
     )

@@ -120,3 +120,21 @@ def test_arguments_are_checked_at_once() -> None:
         Traces("model")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="alternatives must be"):
         Traces(FakeProvider(), alternatives=-1)
+
+
+@pytest.mark.slow
+def test_on_a_real_model(smollm: Any) -> None:
+    """On SmolLM2 with anti-slop: each trace has its row's text, its seed, and what was taken back of it."""
+    traces = Traces(smollm)
+    batch = BacktrackSampler(smollm).generate_batch(
+        ["Once upon a time", "The door opened and"],
+        lambda: AntiSlopStrategy(smollm, ["the", "a", "was"], whole_words=True),
+        seeds=5,
+        max_new_tokens=30,
+        on_event=traces,
+    )
+    texts = batch.texts()
+    assert [traces[row].text for row in traces] == texts
+    assert [traces[row].started.options.seed for row in traces] == [5, 6]  # type: ignore[union-attr]
+    assert [traces[row].discarded for row in traces] == [row.stats.discarded for row in batch.rows]
+    assert batch.stats.discarded > 0
