@@ -1,4 +1,4 @@
-"""`backtrack-sampler chat | generate | guide | strategies | trace`. Standard library only.
+"""`backtrack-sampler chat | compare | generate | guide | strategies | trace`. Standard library only.
 
 Each command is a file here, with `add`, which says what it takes, and what runs it.
 """
@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 from ..errors import BacktrackError, InputError
-from . import chat, generate, guide, strategies, trace
+from . import chat, compare, generate, guide, strategies, trace
 
 __all__ = ["main"]
 
@@ -78,6 +78,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="backtrack-sampler", description="A sampler with an undo button.")
     parser.add_argument("--version", action="version", version=f"backtrack-sampler {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (generate, guide, chat, strategies, trace):
+    for command in (generate, guide, chat, compare, strategies, trace):
         command.add(commands)
     return parser

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,9 +80,7 @@ class Measure:
     parts: Callable[[Text], tuple[float, float]] | None = None
 
 
-def _mean(
-    name: str, label: str, show: Callable[[float], str], parts: Callable[[Text], tuple[float, float]]
-) -> Measure:
+def _mean(name: str, label: str, show: Callable[[float], str], parts: Callable[[Text], tuple[float, float]]) -> Measure:
     return Measure(name, label, show, lambda texts, _: _ratio(map(parts, texts)), parts)
 
 
@@ -91,6 +90,10 @@ def _ratio(parts: Any) -> float:
         above += more
         below += each
     return above / below if below else math.nan
+
+
+def _exhausted(texts: Sequence[Text]) -> int:
+    return sum(text.finish_reason == "exhausted" for text in texts)
 
 
 def _whole(value: float) -> str:
@@ -122,8 +125,8 @@ def _distinct(size: int) -> Measure:
 #: What is told of each contender, in this order.
 MEASURES = (
     Measure("texts", "texts", _whole, lambda texts, _: len(texts)),
-    _mean("tokens", "tokens a text", _one, lambda t: (t.tokens, 1)),
-    _mean("words", "words a text", _one, lambda t: (t.words, 1)),
+    _mean("tokens_per_text", "tokens a text", _one, lambda t: (t.tokens, 1)),
+    _mean("words_per_text", "words a text", _one, lambda t: (t.words, 1)),
     Measure("discarded", "tokens taken back", _whole, lambda texts, _: sum(t.discarded for t in texts)),
     _mean("share_discarded", "... of all drawn", _percent, lambda t: (t.discarded, t.tokens + t.discarded)),
     Measure("rollbacks", "rollbacks", _whole, lambda texts, _: sum(t.rollbacks for t in texts)),
@@ -133,15 +136,15 @@ MEASURES = (
         "tokens_per_second", "tokens a second", _one,
         lambda _, cost: cost.emitted / cost.seconds if cost.seconds > 0 else math.nan,
     ),
-    _mean("repeated", "repeated 4-grams", _percent, lambda t: (t.repeated, 1)),
+    _mean("repeated_4_grams", "repeated 4-grams", _percent, lambda t: (t.repeated, 1)),
     *map(_distinct, (1, 2, 3)),
-    _mean("log_probability", "log-probability", _two, lambda t: (t.log_probability * t.tokens if t.tokens else 0, t.tokens)),
-    _mean("phrases", "phrases/1,000 words", _one, lambda t: (1000 * t.phrases, t.words)),
-    Measure("exhausted", "ended exhausted", _whole, lambda texts, _: sum(t.finish_reason == "exhausted" for t in texts)),
+    _mean("log_probability", "log-probability", _two, lambda t: (t.tokens and t.log_probability * t.tokens, t.tokens)),
+    _mean("phrases_per_1000_words", "phrases/1,000 words", _one, lambda t: (1000 * t.phrases, t.words)),
+    Measure("exhausted", "ended exhausted", _whole, lambda texts, _: _exhausted(texts)),
 )  # fmt: skip
 
 
-@dataclass
+@dataclass(repr=False)
 class Comparison:
     """What was compared, and what came of it; it may still grow.
 
@@ -216,6 +219,19 @@ class Comparison:
         groups = [[(parts(one), parts(other)) for one, other in pairs] for pairs in self.pairs(contender)]
         return bootstrap(groups, lambda drawn: _ratio(own for own, _ in drawn) - _ratio(other for _, other in drawn))
 
+    def add(self, texts: Iterable[Text], costs: Mapping[str, Stats], done: int) -> None:
+        """More prompts are complete."""
+        place = {name: index for index, name in enumerate(self.contenders)}
+        self.texts += sorted(texts, key=lambda text: (text.prompt, text.seed, place[text.contender]))
+        for name, cost in costs.items():
+            self.costs[name] = _sum([self.costs.get(name, Stats()), cost])
+        self.done = done
+
+    @property
+    def total(self) -> Stats:
+        """What all contenders have cost together."""
+        return _sum(self.costs.values())
+
     # -- as a table, a file, a page --------------------------------------------------------
 
     def table(self, columns: int = 80) -> str:
@@ -252,8 +268,17 @@ class Comparison:
     def __str__(self) -> str:
         return self.table()
 
-    def _repr_html_(self) -> str:
-        """In a notebook, it shows itself."""
-        from .page import frame
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(self.contenders)}: {self.done} of {len(self.prompts)} prompts)"
 
-        return frame(self)
+    def _repr_html_(self) -> str:
+        """In a notebook, it shows its table, also where scripts are not run."""
+        return f"<pre>{html.escape(self.table(100))}</pre>"
+
+
+def _sum(costs: Iterable[Stats]) -> Stats:
+    total = Stats()
+    for cost in costs:
+        for name in ("emitted", "discarded", "rollbacks", "forward_passes", "evaluated_tokens", "seconds"):
+            setattr(total, name, getattr(total, name) + getattr(cost, name))
+    return total

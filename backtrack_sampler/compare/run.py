@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
 from ..batch import Batch
@@ -66,19 +67,24 @@ def comparing(
     tokens = [row.prompt for row in checked[0].rows[::seeds]]
     if not tokens:
         raise InputError("there are no prompts: give one at least")
-    del checked
+    options = {**asdict(checked[0].rows[0].options), "max_new_tokens": max_new_tokens, **sampling}
+    options.pop("on_event", None)
+    del checked, options["seed"]
     found = Comparison(
         prompts=[given if isinstance(given, str) else provider.decode(given) for given in prompts],
         contenders=list(makers),
         seeds=seeds,
         settings={
-            "model": provider.model_name, "seeds": seeds, "seed": first, "max_new_tokens": max_new_tokens,
-            **{name: value for name, value in sampling.items() if name != "on_event"}, "max_batch": max_batch,
+            "model": provider.model_name,
+            "seeds": seeds,
+            "seed": first,
+            "max_batch": max_batch,
+            **options,
         },
         phrases=f"{'built-in list' if phrases is None else 'list'} of {len(finder.phrases):,}",
         built_in=phrases is None,
         costs={name: Stats() for name in makers},
-    )  # fmt: skip
+    )
     yield found
 
     at_once = max(1, max_batch // seeds)
@@ -99,11 +105,7 @@ def comparing(
                         on_text(new[-1])
             costs[name] = batch.stats
             costs[name].seconds -= record.seconds
-        place = {name: index for index, name in enumerate(found.contenders)}
-        found.texts += sorted(new, key=lambda text: (text.prompt, text.seed, place[text.contender]))
-        for name, cost in costs.items():
-            _add(found.costs[name], cost)
-        found.done = numbers.stop
+        found.add(new, costs, numbers.stop)
         yield found
         turns = turns[1:] + turns[:1]  # whoever is first finds the machine as the last has left it
 
@@ -133,8 +135,7 @@ def compare(*args: Any, **options: Any) -> Comparison:
     Raises:
         InputError: something cannot be used; before anything is evaluated.
     """
-    for found in comparing(*args, **options):
-        pass
+    *_, found = comparing(*args, **options)
     return found
 
 
@@ -169,8 +170,3 @@ def _measured(
         places=tuple(finder.find(text)),
         error=" ".join(str(row.error).split()) if row.error is not None else "",
     )
-
-
-def _add(total: Stats, cost: Stats) -> None:
-    for name in ("emitted", "discarded", "rollbacks", "forward_passes", "evaluated_tokens", "seconds"):
-        setattr(total, name, getattr(total, name) + getattr(cost, name))

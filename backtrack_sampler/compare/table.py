@@ -140,7 +140,8 @@ def _shown(measure: Measure, value: float) -> str:
 def _span(measure: Measure, interval: Interval | None) -> str:
     if interval is None:
         return _NOTHING
-    return f"{measure.show(interval.low).removesuffix('%')}..{measure.show(interval.high)}"
+    low, high = measure.show(interval.low), measure.show(interval.high)
+    return low if low == high else f"{low.removesuffix('%')}..{high}"
 
 
 _LABEL = max(_size(measure.label) for measure in MEASURES)
