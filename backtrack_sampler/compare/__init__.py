@@ -10,7 +10,7 @@ found.to_html("compared.html")
 """
 
 from .comparison import BASELINE, MEASURES, Comparison, Measure, Text
-from .intervals import Interval, bootstrap
+from .intervals import Interval, bootstrap, percentiles, resampled
 from .measures import distinct, ngrams, repeated, words
 from .phrases import PhraseFinder
 from .run import compare, comparing
@@ -28,6 +28,8 @@ __all__ = [
     "comparing",
     "distinct",
     "ngrams",
+    "percentiles",
     "repeated",
+    "resampled",
     "words",
 ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..stats import Stats
-from .intervals import Interval, bootstrap
+from .intervals import Interval, percentiles, resampled
 from .measures import distinct, words
 
 __all__ = ["BASELINE", "MEASURES", "Comparison", "Measure", "Text"]
@@ -170,6 +170,7 @@ class Comparison:
     texts: list[Text] = field(default_factory=list)
     costs: dict[str, Stats] = field(default_factory=dict)
     done: int = 0
+    _intervals: dict[tuple[str, int], dict[str, Interval | None]] = field(default_factory=dict, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -213,11 +214,25 @@ class Comparison:
 
         None where a measure is no mean, and where there are too few texts. See `intervals.bootstrap`.
         """
-        parts = measure.parts
-        if parts is None or contender == self.contenders[0]:
-            return None
-        groups = [[(parts(one), parts(other)) for one, other in pairs] for pairs in self.pairs(contender)]
-        return bootstrap(groups, lambda drawn: _ratio(own for own, _ in drawn) - _ratio(other for _, other in drawn))
+        key = contender, len(self.texts)
+        if key not in self._intervals:
+            self._intervals[key] = self._differences(contender)
+        return self._intervals[key].get(measure.name)
+
+    def _differences(self, contender: str) -> dict[str, Interval | None]:
+        """The intervals of all means: the same samples serve them all."""
+        means = [measure for measure in MEASURES if measure.parts is not None]
+        if contender == self.contenders[0]:
+            return {}
+        groups = [[_flat(means, pair) for pair in pairs] for pairs in self.pairs(contender)]
+        found: list[list[float]] = [[] for _ in means]
+        for drawn in resampled(groups):
+            sums = list(map(sum, zip(*drawn, strict=True)))
+            for index, values in enumerate(found):
+                above, below, other_above, other_below = sums[4 * index : 4 * index + 4]
+                if below and other_below:
+                    values.append(above / below - other_above / other_below)
+        return {measure.name: percentiles(values) for measure, values in zip(means, found, strict=True)}
 
     def add(self, texts: Iterable[Text], costs: Mapping[str, Stats], done: int) -> None:
         """More prompts are complete."""
@@ -274,6 +289,11 @@ class Comparison:
     def _repr_html_(self) -> str:
         """In a notebook, it shows its table, also where scripts are not run."""
         return f"<pre>{html.escape(self.table(100))}</pre>"
+
+
+def _flat(means: Sequence[Measure], pair: tuple[Text, Text]) -> list[float]:
+    """What is added up, of both texts, of one measure after the other."""
+    return [part for measure in means if measure.parts for text in pair for part in measure.parts(text)]
 
 
 def _sum(costs: Iterable[Stats]) -> Stats:

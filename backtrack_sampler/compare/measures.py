@@ -34,7 +34,7 @@ def repeated(items: Sequence[Hashable], size: int = 4) -> float:
     Generation with Unlikelihood Training" (ICLR 2020); there, too, of tokens, with n = 4.
     """
     grams = ngrams(items, size)
-    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+    return (len(grams) - len(set(grams))) / len(grams) if grams else 0.0
 
 
 def distinct(texts: Iterable[Sequence[Hashable]], size: int) -> float:
