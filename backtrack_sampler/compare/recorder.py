@@ -54,6 +54,3 @@ class Recorder(BaseStrategy):
 
     def on_rollback(self, tokens: list[int]) -> None:
         del self._found[len(tokens) :]
-
-    def reset(self) -> None:
-        self._of = lambda token: math.nan  # holds the stream; what was found is the record's

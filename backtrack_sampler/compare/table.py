@@ -125,7 +125,7 @@ def _grid(names: list[str], lines: list[Line], widths: list[int], columns: int, 
 
 
 def _wrapped(text: str, columns: int) -> list[str]:
-    return [line.text for line in wrap(printable(text), max(columns, 1))]
+    return [line.text for line in wrap(printable(text), max(columns, 2))]
 
 
 def _size(text: str) -> int:

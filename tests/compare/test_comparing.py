@@ -9,6 +9,7 @@ import pytest
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseStrategy, InputError, StrategyError
 from backtrack_sampler.compare import Text, compare, comparing
+from backtrack_sampler.compare.recorder import Record
 from backtrack_sampler.testing import FakeProvider
 
 PROMPTS = ["a", "b c", "ab", "c"]
@@ -74,6 +75,19 @@ def test_costs_are_of_all_batches() -> None:
         assert cost.seconds > 0
 
 
+def test_what_notes_take_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that the log-probabilities take is none of the contender's."""
+
+    class Slow(Record):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seconds = 1000.0
+
+    monkeypatch.setattr("backtrack_sampler.compare.run.Record", Slow)
+    found = compare(FakeProvider(), ["a"], {"x": lambda: None}, 1, max_new_tokens=2)
+    assert all(cost.seconds < -900 for cost in found.costs.values())
+
+
 def test_turns_change() -> None:
     """The contenders write the same prompts one after the other, and each is the first of them in turn."""
     written: list[Text] = []
@@ -134,6 +148,9 @@ def test_texts_that_fail() -> None:
     assert found.reasons("fails")["error"] == len(errors)
     assert sum(map(len, found.pairs("fails"))) == 8 - len(errors)
     assert "failed" in str(found)
+    short = compare(provider, PROMPTS, {"x": lambda: None}, 2, max_new_tokens=2).of("none")  # all that it has streamed
+    worth = {text.seed: text.log_probability for text in short}
+    assert all(text.log_probability == pytest.approx(worth[text.seed]) for text in errors)
     assert str(compare(provider, ["a"], {"fails": Fails}, 1, max_new_tokens=5, temperature=0))
 
 

@@ -123,6 +123,7 @@ def test_columns_can_be_put_away(show: Open) -> None:
 def test_it_fits_any_screen(show: Open, width: int, scheme: str) -> None:
     """The page never scrolls sideways, only its table does; on a phone texts stand below each other, on a wide screen side by side."""
     found = made(["none", "antislop:slops=" + "x" * 80, *"abc"], chance=3, size=50)
+    found.settings["model"] = "m" * 300
     page = show(found, viewport={"width": width, "height": 700}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     tops = page.locator(".row").first.evaluate("row => new Set([...row.children].map((each) => each.offsetTop)).size")

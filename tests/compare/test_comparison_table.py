@@ -46,6 +46,13 @@ def test_names_or_letters() -> None:
     assert any(line.split() == ["none", "A", "B", "C"] for line in narrow)
 
 
+def test_one_name_that_is_too_long_for_one_of_the_tables() -> None:
+    """A letter stands for a name in both tables where it is too long for either."""
+    lines = made(["none", "x" * 50]).table(75).split("\n")
+    assert [line.split() for line in lines].count(["A"]) == 1
+    assert ["none", "A"] in [line.split() for line in lines]
+
+
 def test_columns_stand_below_each_other() -> None:
     """Where there is room, the differences of a contender stand under its values."""
     lines = [line for line in made(COMMAND).table(100).split("\n") if line.startswith("tokens a text")]
