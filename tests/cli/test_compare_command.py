@@ -163,7 +163,7 @@ def test_files(run: Callable[..., Done]) -> None:
     assert "list of 2." in done.out.replace("\n", " ")
 
 
-@pytest.mark.parametrize("content", ['["a", "b"]', '{"a": 1, "b": 0.5}', '[["a", 1], ["b", 0.2]]'])
+@pytest.mark.parametrize("content", ['["a ", " b", " "]', '{"a": 1, "b": 0.5}', '[["a", 1], ["b", 0.2]]'])
 def test_phrases_from_json(fake: FakeModel, run: Callable[..., Done], content: str) -> None:
     """A list of texts, with or without strengths, as anti-slop reads it."""
     Path("s.json").write_text(content)
