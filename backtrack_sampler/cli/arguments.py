@@ -16,6 +16,7 @@ from ..options import SessionOptions
 from ..prompts import chat_text, prompt_tokens
 from ..provider.base_provider import BaseProvider
 from ..stats import Stats
+from ..strategy.chain_strategy import as_strategies
 from .strategy_spec import (
     OperatorSpec,
     StrategySpec,
@@ -239,6 +240,13 @@ def tokens_of(
 
 def strategies_of(specs: Sequence[StrategySpec | OperatorSpec], provider: BaseProvider) -> list[Any]:
     return [spec.build(provider) for spec in specs]
+
+
+def announce(specs: Sequence[StrategySpec | OperatorSpec], provider: BaseProvider) -> None:
+    """Say on stderr what was read from files, such as how many phrases: it may be another number than one thinks."""
+    for strategy in as_strategies([spec.build(provider) for spec in specs if spec.files]):
+        if said := strategy.describe():
+            print(f"{strategy} {said}", file=sys.stderr)
 
 
 def report(options: argparse.Namespace, stats: Stats) -> None:

@@ -6,12 +6,10 @@ program, the same command goes on where it was. Standard library only.
 
 from __future__ import annotations
 
-import importlib
 import sys
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 from ..batch import outcome
@@ -70,8 +68,7 @@ def _go_on(job: Job, rows: RowPipe, load: Callable[[], Model], report: Callable[
     if rows.accepted:
         _say(f"accepted for the rows to come, which {job.place} notes: {', '.join(rows.accepted)}")
     try:
-        with _warnings_in_one_line():
-            code = _write(job, rows, load(), report)
+        code = _write(job, rows, load(), report)
         rows.tidy()
         return code
     except KeyboardInterrupt:
@@ -160,21 +157,6 @@ def _prepared(job: Job, rows: RowPipe, model: Model) -> dict[int, dict[str, Any]
 
 def _shows_bar(job: Job) -> bool:
     return sys.stderr.isatty() and (job.out is not None or not sys.stdout.isatty())
-
-
-@contextmanager
-def _warnings_in_one_line() -> Iterator[None]:
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        line = " ".join(["backtrack-sampler:", *str(message).split()])
-        write: Callable[..., None] = print
-        if sys.stderr.isatty():
-            with suppress(ImportError):  # without it there is no bar
-                write = importlib.import_module("tqdm").tqdm.write  # above the bar
-        write(line, file=sys.stderr)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
 
 
 def _say(line: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..provider.base_provider import BaseProvider
+from ..strategy.chain_strategy import as_strategies
 from .arguments import parse_specs, strategies_of
 
 __all__ = ["ChatStrategies"]
@@ -21,7 +22,7 @@ class ChatStrategies:
 
     Attributes:
         built: what an answer is drawn with.
-        title: their names in a line.
+        title: their names in a line, with what they say before they begin.
     """
 
     def __init__(self, given: Sequence[tuple[str, str]], provider: BaseProvider) -> None:
@@ -29,7 +30,9 @@ class ChatStrategies:
         self._given = list(given)
         self._provider = provider
         self.built: list[Any] = strategies_of(specs, provider)
-        self.title = " + ".join(spec.cls.__name__ for spec in specs) or "no strategy"
+        said = [strategy.describe() for strategy in as_strategies(self.built)]
+        names = [spec.cls.__name__ for spec in specs]
+        self.title = " + ".join(f"{n} ({s})" if s else n for n, s in zip(names, said, strict=True)) or "no strategy"
 
     def with_other(self, kind: str, text: str) -> ChatStrategies:
         """Others of one kind in the place of those that there are; the other kind stays.

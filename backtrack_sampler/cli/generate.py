@@ -135,6 +135,7 @@ def _many(options: argparse.Namespace) -> int:
 
     def load() -> Model:
         provider = arguments.provider_of(options)
+        arguments.announce(specs, provider)
         return Model(
             BacktrackSampler(provider),
             encode=partial(arguments.tokens_of, options, provider),
@@ -149,6 +150,7 @@ def _one(options: argparse.Namespace) -> int:
     trace_files = [check_path(file) for file in options.trace]
     provider = arguments.provider_of(options)
     sampler = BacktrackSampler(provider, arguments.strategies_of(specs, provider))
+    arguments.announce(specs, provider)
     tokens = arguments.tokens_of(options, provider, prompt)
     trace = Trace(provider, tokens) if trace_files else None
     # Who chooses the tokens has the terminal until the text is complete, and knows what was taken back.

@@ -32,8 +32,8 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
             'backtrack-sampler guide "The door opened and" --strategy antislop --out tale.txt',
             more="On the screen: up and down mark a candidate, Enter takes it, a digit takes the one beside it at "
             "once; s takes the marked one and runs on to the end of the sentence; / or i writes words of your own; "
-            "left or Backspace goes back, as often as you like; q ends. Ctrl-C ends, too. The text is kept in any case.\n\n"
-            + arguments.SPEC_HELP,
+            "left or Backspace goes back, as often as you like; q ends. Ctrl-C ends, too. The text is kept in any "
+            "case.\n\n" + arguments.SPEC_HELP,
         ),
     )
     parser.set_defaults(run=_guide)
@@ -71,6 +71,7 @@ def _guide(options: argparse.Namespace) -> int:
     trace_files = [check_path(file) for file in options.trace]
     check_terminal()
     provider = arguments.provider_of(options)
+    arguments.announce(specs, provider)
     before = "" if options.chat else prompt
     strategy = HumanGuidanceStrategy(
         provider, options.choices, options.min_autopass, prompt=before or f"{prompt}\n\n",

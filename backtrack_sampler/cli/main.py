@@ -1,4 +1,4 @@
-"""`backtrack-sampler chat | generate | guide | profile | strategies | trace`. Standard library only.
+"""`backtrack-sampler chat | compare | generate | guide | profile | strategies | trace`. Standard library only.
 
 Each command is a file here, with `add`, which says what it takes, and what runs it.
 """
@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 
 from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError, MissingPackageError
-from . import chat, generate, guide, profile, strategies, trace
+from . import chat, compare, generate, guide, profile, strategies, trace
 from .arguments import examples
+from .warned import warnings_in_one_line
 from .wording import in_options
 
 __all__ = ["main"]
@@ -62,7 +63,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         if options.command is None:
             print(_way_in(parser))
             return 0
-        return int(options.run(options))
+        with warnings_in_one_line():
+            return int(options.run(options))
     except BacktrackError as error:
         for note in getattr(error, "__notes__", ()):  # what is wrong one by one
             print(in_options(note), file=sys.stderr)
@@ -140,6 +142,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"backtrack-sampler {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
-    for command in (generate, guide, chat, profile, strategies, trace):
+    for command in (generate, guide, chat, compare, profile, strategies, trace):
         command.add(commands)
     return parser

@@ -21,6 +21,7 @@ from ..strategy.operator_strategy import OperatorStrategy
 __all__ = [
     "OperatorSpec",
     "StrategySpec",
+    "content_of",
     "is_provider_file",
     "parameters",
     "parse_operator",
@@ -186,7 +187,7 @@ def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tup
             raise InputError(f"{what}: {key} is given twice")
         if text.startswith("@"):
             file, _, text = text[1:].partition(",")
-            arguments[key], files[file] = _content(Path(file))
+            arguments[key], files[file] = content_of(Path(file))
         else:
             arguments[key], text = _value(f"{what}: {key}", text)
     for key in arguments:
@@ -219,7 +220,7 @@ def _value(what: str, text: str) -> tuple[Any, str]:
     return plain.split("|") if "|" in plain else plain, rest
 
 
-def _content(path: Path) -> tuple[Any, str]:
+def content_of(path: Path) -> tuple[Any, str]:
     """What is in a file, and its digest."""
     try:
         data = path.read_bytes()

@@ -93,8 +93,9 @@ class AntiSlopStrategy(BaseStrategy):
         self._stops_at: Callable[[], int | None] = lambda: None
 
     def describe(self) -> str:
+        patterns = len(self._texts) - self._phrase_count
         return f"looks for {_counted(self._phrase_count, 'phrase')}" + (
-            f" and {_counted(patterns, 'pattern')}" if (patterns := len(self._texts) - self._phrase_count) else ""
+            f" and {_counted(patterns, 'pattern')}" if patterns else ""
         )
 
     def reset(self) -> None:

@@ -765,3 +765,23 @@ def test_a_level_that_there_is_not(refused: Callable[..., str], monkeypatch: pyt
     """Those that there are, are named."""
     monkeypatch.setenv("BACKTRACK_SAMPLER_LOG", "loud")
     assert "BACKTRACK_SAMPLER_LOG must be debug, info, warning or error, not 'loud'" in refused("strategies")
+
+
+# -- what strategies say before they begin ----------------------------------------------------
+
+
+@pytest.mark.usefixtures("fake")
+def test_what_was_read_from_a_file_is_said(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many phrases and patterns there are, and which can never match, a line each; for one text and for many."""
+    monkeypatch.chdir(tmp_path)
+    Path("slops.txt").write_text("  delve \n\nthe city\t\n")
+    Path("patterns.json").write_text('["a{1000}", "zz+"]')
+    Path("p.txt").write_text("x\nx\n")
+    spec = "antislop:slops=@slops.txt,regexes=@patterns.json"
+    for command in (["x"], ["--prompts", "p.txt", "--out", "o.jsonl"]):
+        assert main(["generate", *command, "--strategy", spec, "--max-new-tokens", "2"]) == 0
+        said = capfd.readouterr().err.splitlines()
+        assert said.count("AntiSlopStrategy looks for 2 phrases and 2 patterns") == 1
+        assert sum(line.startswith("backtrack-sampler: the pattern a{1000} can never match") for line in said) == 1
