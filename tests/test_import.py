@@ -1,5 +1,6 @@
 """The core needs nothing but Python."""
 
+import logging
 import subprocess
 import sys
 
@@ -37,6 +38,13 @@ for strategy in (AntiSlopStrategy(provider, ["ab"], regexes=[r"b\\s*c"]), Creati
 
     root = backtrack_sampler.__path__[0].rsplit("/", 1)[0]
     subprocess.run([sys.executable, "-I", "-S", "-c", code, root], check=True)
+
+
+def test_it_logs_quietly() -> None:
+    """To a logger of its own, which nobody hears who does not listen."""
+    logger = logging.getLogger("backtrack_sampler")
+    assert any(isinstance(handler, logging.NullHandler) for handler in logger.handlers)
+    assert logger.level == logging.NOTSET
 
 
 def test_what_is_exported() -> None:

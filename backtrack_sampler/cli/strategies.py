@@ -95,7 +95,7 @@ def _explain(name: str, columns: int) -> None:
         print("\n" + _filled(paragraph, columns))
     _print_parameters("parameters", found, columns)
     if kind == "operator":
-        _print_parameters("and those of every operator", OperatorStrategy, columns)
+        _print_parameters("parameters of every operator", OperatorStrategy, columns)
     print("\nexample:" if len(explanation.examples) < 2 else "\nexamples:")
     plain = name if is_file else name.lower().replace("_", "-")
     needed = [f"{key}=TEXT" for key, p in parameters(found).items() if p.default is p.empty]

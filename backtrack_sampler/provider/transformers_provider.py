@@ -119,6 +119,8 @@ class TransformersProvider(BaseProvider):
         alone = path is None and not options.get("local_files_only") and not hub.answers()
         if alone:
             options["local_files_only"] = True
+            # Where weights are of the old kind, a thread would ask the hub for others, and not let Python end.
+            os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
         if "local_files_only" in options:
             source["local_files_only"] = options.pop("local_files_only")
         try:

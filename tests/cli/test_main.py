@@ -571,7 +571,7 @@ def test_one_is_explained(capfd: pytest.CaptureFixture[str], name: str) -> None:
         meaning = re.search(rf"^  {key}=(.*)\n      \w.*", text, re.MULTILINE)
         assert meaning is not None, f"{name} does not say what {key} is"
         assert (meaning[1] == "...") == (parameter.default is parameter.empty)
-    assert ("those of every operator:\n  backtrack_every_n=1" in text) == (kind == "operator")
+    assert ("parameters of every operator:\n  backtrack_every_n=1" in text) == (kind == "operator")
     (line,) = re.findall(r"^  backtrack-sampler .*", text, re.MULTILINE)
     check_example(line)
     assert f"--{kind} " in line or "guide" in line
