@@ -152,7 +152,7 @@ class Program:
         return True
 
 
-_OPTION = re.compile(r"^ *(\d+) (.+?) +([\d.]+)%")
+_OPTION = re.compile(r"^ *(\d+) (.+?) +<?([\d.]+)%")
 
 
 def options_on(screen: Emulator) -> list[tuple[str, float]]:

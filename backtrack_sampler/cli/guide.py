@@ -4,45 +4,133 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from ..errors import BacktrackError, InputError
 from ..sampler import BacktrackSampler
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
-from ..terminal.guidance_screen import check_terminal
+from ..terminal.guidance_screen import CursesScreen, check_terminal
+from ..trace import Trace
+from ..trace.files import check_path, write_atomically
 from . import arguments
+from .hang_up import hang_up_raises, rescued
+from .trace import save
 
 __all__ = ["add"]
 
+#: With strategies, which may never be content. A person alone takes back as much as they like.
+_MAX_RETRIES, _MAX_DISCARDED = 10_000, 100_000
+
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
-    parser = commands.add_parser("guide", help="choose each token yourself, on a screen")
+    parser = commands.add_parser(
+        "guide",
+        help="choose each token yourself, on a screen",
+        **arguments.examples(
+            'backtrack-sampler guide "The door opened and" --strategy antislop --out tale.txt',
+            more="On the screen: up and down mark a candidate, Enter takes it, a digit takes the one beside it at "
+            "once; s takes the marked one and runs on to the end of the sentence; / or i writes words of your own; "
+            "left or Backspace goes back, as often as you like; q ends. Ctrl-C ends, too. The text is kept in any case.\n\n"
+            + arguments.SPEC_HELP,
+        ),
+    )
     parser.set_defaults(run=_guide)
     arguments.add_prompt(parser)
     arguments.add_model(parser)
-    parser.add_argument("--choices", type=int, default=3, help="tokens to choose from (default 3)")
+    arguments.add_strategies(parser)
     parser.add_argument(
-        "--min-autopass", type=float, default=1.0,
+        "--choices", type=int, metavar="N",
+        help="candidates to show at first; scrolling past the last brings more (default: as many as fit)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-autopass", type=float, default=1.0, metavar="P",
         help="take the best token without asking where it is at least this probable (default 1)",
     )  # fmt: skip
+    parser.add_argument("--no-preview", action="store_true", help="do not show what the candidates would lead to")
+    parser.add_argument("--out", metavar="FILE", help="write the text to a file as well, also after Ctrl-C")
+    parser.add_argument(
+        "--trace", action="append", default=[], metavar="FILE",
+        help="write all that was drawn and taken back to FILE.html, a page, or to FILE.jsonl; repeatable",
+    )  # fmt: skip
     arguments.add_sampling(parser)
-    parser.set_defaults(max_retries=sys.maxsize, max_discarded=sys.maxsize)  # a person decides when to stop
+    parser.set_defaults(max_retries=None)
 
 
 def _guide(options: argparse.Namespace) -> int:
-    sampling, prompt = arguments.sampling_of(options), arguments.prompt_of(options)
+    if options.max_retries is None:
+        options.max_retries = _MAX_RETRIES if options.strategies else sys.maxsize
+    if options.max_discarded is None:
+        options.max_discarded = _MAX_DISCARDED if options.strategies else sys.maxsize
+    sampling, specs, prompt = arguments.sampling_of(options), arguments.specs_of(options), arguments.prompt_of(options)
+    if any(spec.cls is HumanGuidanceStrategy for spec in specs):
+        raise InputError("guide is human guidance already: leave --strategy human-guidance out")
     check_choices(options.choices, options.min_autopass)
+    out = check_path(options.out, ()) if options.out is not None else None
+    trace_files = [check_path(file) for file in options.trace]
     check_terminal()
     provider = arguments.provider_of(options)
-    strategy = HumanGuidanceStrategy(provider, options.choices, options.min_autopass, prompt=prompt)
-    sampler = BacktrackSampler(provider, strategy)
+    before = "" if options.chat else prompt
+    strategy = HumanGuidanceStrategy(
+        provider, options.choices, options.min_autopass, prompt=before or f"{prompt}\n\n",
+        screen=CursesScreen(looks_ahead=not options.no_preview),
+    )  # fmt: skip
+    sampler = BacktrackSampler(provider, [*arguments.strategies_of(specs, provider), strategy])
     tokens = arguments.tokens_of(options, provider, prompt)
-    parts: list[str] = []
-    try:
-        for text in sampler.stream_text(tokens, **sampling):
-            parts.append(text)
-    finally:
-        strategy.reset()  # whatever happened, the terminal is itself again before anything is said
-        if sampler.stats.finish_reason:
-            print("" if options.chat else prompt, *parts, sep="")
-        arguments.report(options, sampler.stats)
+    trace = Trace(provider, tokens)
+    stream = sampler.stream(tokens, on_event=trace, **sampling)
+    with hang_up_raises():
+        try:
+            for _ in stream:
+                pass
+        finally:
+            strategy.reset()  # whatever happened, the terminal is itself again before anything is said
+            text = stream.text if trace.reason else _standing(trace)
+            try:
+                _keep(before, text, out, trace, trace_files, ended=bool(trace.reason))
+            finally:
+                arguments.report(options, sampler.stats)
+    if why := arguments.ENDS.get(sampler.stats.finish_reason):
+        print(f"backtrack-sampler: the text ends where {why}", file=sys.stderr)
     return 0
+
+
+def _standing(trace: Trace) -> str:
+    """The text of a stream that was broken off: all that was chosen and not taken back."""
+    texts, standing = trace.replay()
+    return "".join(texts[index] for index in standing)
+
+
+def _keep(before: str, text: str, out: Path | None, trace: Trace, trace_files: list[Path], *, ended: bool) -> None:
+    """Write the text and the trace to their files and to the terminal. None of these keeps the others from it."""
+    errors: list[BacktrackError] = []
+    kept = False
+    if out is not None and text:
+        try:
+            write_atomically(out, f"{before}{text}\n")
+            _say(f"text written to {out}")
+            kept = True
+        except BacktrackError as error:
+            errors.append(error)
+    elif out is not None:
+        _say(f"nothing was chosen: {out} is left as it was")
+    if trace.events:
+        try:
+            save(trace, trace_files)
+        except BacktrackError as error:
+            errors.append(error)
+    try:
+        if text or ended:
+            print(before, text, sep="", flush=True)
+    except OSError:  # the terminal is gone
+        if text and not kept:
+            rescued("guide", ".txt", lambda path: write_atomically(path, f"{before}{text}\n"))
+        raise
+    if errors:
+        raise errors[0]
+
+
+def _say(words: str) -> None:
+    with suppress(OSError):  # nobody may be there to see it
+        print(words, file=sys.stderr, flush=True)

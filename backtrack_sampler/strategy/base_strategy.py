@@ -34,12 +34,15 @@ class Stream(NamedTuple):
         options: how it draws and when it ends.
         logit: the model's own logit of a token, before the temperature, at the place where the stream
             is now. To be asked in a hook.
+        stops_at: where a stop string that was just found begins, in characters of the continuation; None
+            where there is none. To be asked in `at_end`: the text will end there, maybe inside a token.
     """
 
     prompt: tuple[int, ...]
     decode: Decode
     options: SessionOptions
     logit: Callable[[int], float]
+    stops_at: Callable[[], int | None] = lambda: None
 
 
 class BaseStrategy:
@@ -64,6 +67,10 @@ class BaseStrategy:
     def __str__(self) -> str:
         """Its name in messages and events."""
         return type(self).__name__
+
+    def describe(self) -> str:
+        """What people should know before it begins, such as how many phrases it looks for; "" for nothing."""
+        return ""
 
     def reset(self) -> None:
         """A stream begins, or has ended. Forget everything that belongs to one stream."""

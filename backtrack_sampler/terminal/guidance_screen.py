@@ -1,107 +1,21 @@
-"""The screen on which a person chooses each token. What to show is a pure function; curses draws it."""
+"""The screen on which a person chooses each token, in a terminal, through curses."""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from ..errors import InputError, MissingPackageError
-from ..guidance import BACK, QUIT, Menu
-from .layout import clip, printable, width, wrap
+from ..guidance import BACK, QUIT, Answer, Menu
+from .guidance_layout import Span, lay_out
+from .guidance_view import View
+from .keyboard import Keyboard
 
-__all__ = ["CursesScreen", "Span", "check_terminal", "lay_out"]
+__all__ = ["BACK", "QUIT", "CursesScreen", "Span", "check_terminal", "lay_out"]
 
-_MOST_SILENT = 100
-
-_USUAL_WIDTH = 12  # of an option: so that the probabilities seldom move
-_DIGITS = list("123456789")
-#: Arrow keys of terminals that do not switch to the form that curses asks for.
-_SEQUENCES = {"[A": "up", "[B": "down", "[C": "right", "[D": "left"}
-_SEQUENCES |= {"OA": "up", "OB": "down", "OC": "right", "OD": "left"}
-
-
-class Span(NamedTuple):
-    """A piece of one line of the screen. `style` is "", "dim", "bold" or "chosen"."""
-
-    row: int
-    column: int
-    text: str
-    style: str
-
-
-def lay_out(menu: Menu, chosen: int, rows: int, columns: int) -> list[Span]:
-    """What to write where, for any size of terminal, down to a single cell.
-
-    The text stands at the top, its end always in view and followed by the chosen option; the
-    options below it; the keys in the last row. What does not fit goes in this order: the keys, the
-    beginning of the text, the options far from the chosen one, the text.
-    """
-    usable = columns - 1  # writing the last cell of a screen scrolls it
-    if rows < 1 or usable < 1:
-        return []
-    footer = rows >= 4
-    room = rows - footer
-    count = min(len(menu.options), max(1, room - 1))
-    first = min(max(0, chosen - count // 2), len(menu.options) - count)
-    gap = 1 if room - count >= 3 else 0
-    text = _text_spans(menu, chosen, room - count - gap, usable)
-    top = 1 + text[-1].row + gap if text else 0
-    options = _option_spans(menu, range(first, first + count), chosen, top, usable)
-    keys = [Span(rows - 1, 0, clip(_keys(menu), usable), "dim")] if footer else []
-    return [span for span in text + options + keys if span.text]
-
-
-def _keys(menu: Menu) -> str:
-    if not menu.options:
-        return "the text ends here:   Enter keep it   \u2190 back   q end"
-    count = min(9, len(menu.options))
-    return f"\u2191\u2193 or 1-{count} choose   Enter take   \u2190 back   q end"
-
-
-def _text_spans(menu: Menu, chosen: int, rows: int, columns: int) -> list[Span]:
-    """The last lines of the prompt (dim) and the continuation (bold), and the chosen option where it fits."""
-    prompt = printable(menu.prompt, keep="\n")
-    lines = wrap(prompt + printable(menu.text, keep="\n"), columns)
-    lines = lines[max(0, len(lines) - rows) :]
-    spans = []
-    column = 0
-    for row, (start, text) in enumerate(lines):
-        dim = text[: max(0, len(prompt) - start)]
-        column = sum(map(width, dim))
-        bold = clip(text[len(dim) :], columns - column)
-        spans += [Span(row, 0, clip(dim, columns), "dim"), Span(row, column, bold, "bold")]
-        column += sum(map(width, bold))
-    option = printable(menu.options[chosen][0]) if menu.options else ""
-    if lines and column + sum(map(width, option)) <= columns:  # wrapping it would move the text about
-        spans.append(Span(len(lines) - 1, column, option, "chosen"))
-    return spans
-
-
-def _option_spans(menu: Menu, shown: range, chosen: int, top: int, columns: int) -> list[Span]:
-    """One row for each option: number, text, probability, and a bar where there is room."""
-    texts = {index: _option_text(menu.options[index][0]) for index in shown}
-    widths = {index: sum(map(width, text)) for index, text in texts.items()}
-    digits = len(str(len(menu.options)))
-    least = digits + 2 + 8  # number and probability, with the spaces between
-    pad = max(0, min(max(_USUAL_WIDTH, *widths.values()), columns - least)) if widths else 0
-    spans = []
-    for row, index in enumerate(shown, top):
-        probability = menu.options[index][1]
-        line = f"{index + 1:>{digits}} {texts[index]}{' ' * (pad - widths[index])}  {probability:6.1%}"
-        spans.append(Span(row, 0, clip(line, columns), "chosen" if index == chosen else ""))
-        bar_at = least + pad + 1
-        length = min(round(probability * 20), columns - bar_at)
-        if widths[index] <= pad and columns - bar_at >= 20:
-            spans.append(Span(row, bar_at, "\u2588" * length, ""))
-    return spans
-
-
-def _option_text(text: str) -> str:
-    """With the spaces at its ends made visible."""
-    start = len(text) - len(text.lstrip(" "))
-    end = max(start, len(text.rstrip(" ")))
-    shown = "\u00b7" * start + printable(text[start:end]) + "\u00b7" * (len(text) - end)
-    return shown or "(end)"
+_HESITATION = 0.1  # seconds without a key, before the model is asked what comes next
 
 
 def check_terminal() -> None:
@@ -127,15 +41,25 @@ def check_terminal() -> None:
 
 
 class CursesScreen:
-    """Asks on the whole terminal. It is taken over at the first question and given back by `close`."""
+    """Asks on the whole terminal. It is taken over at the first question and given back by `close`.
 
-    def __init__(self) -> None:
+    While the person thinks, the model is asked what the options would lead to; a key is answered after
+    one forward pass at the most.
+
+    Args:
+        looks_ahead: whether to do that.
+    """
+
+    def __init__(self, looks_ahead: bool = True) -> None:
+        self._looks_ahead = looks_ahead
         self._window: Any = None
-        self._silent = 0  # times in a row that no key came
         self._curses: Any = None
+        self._keyboard: Any = None
+        self._styles: dict[str, int] = {}
+        self._raw = False  # whether Ctrl-C is a key like others
 
-    def choose(self, menu: Menu) -> int:
-        """Ask until a person decides: the index of an option, BACK or QUIT.
+    def choose(self, menu: Menu) -> Answer:
+        """Ask until a person decides.
 
         At the end of the stream (no options) any index means "keep the text".
 
@@ -143,26 +67,34 @@ class CursesScreen:
             InputError, MissingPackageError: see `check_terminal`.
         """
         self._open()
-        chosen = 0
+        self._let_interrupt(True)
+        view = View(menu if self._looks_ahead else menu._replace(ahead=None))
+        patience = _HESITATION
         while True:
-            self._draw(menu, chosen)
-            key = self._key()
-            if key in ("q", "Q", "\x1b"):
-                return QUIT
-            if key in ("left", "b", "\x7f", "\x08"):
-                return BACK
-            if key in ("\n", "\r", " ", "right"):
-                return chosen
-            if key in ("up", "k"):
-                chosen = max(0, chosen - 1)
-            elif key in ("down", "j"):
-                chosen = min(max(0, len(menu.options) - 1), chosen + 1)
-            elif key in _DIGITS[: len(menu.options)]:
-                return _DIGITS.index(key)
+            rows, columns = self._window.getmaxyx()
+            self._draw(view.spans(rows, columns))
+            index = view.ahead(rows, columns)
+            key = self._keyboard.key(None if index is None else patience)
+            if key is not None:
+                patience = _HESITATION
+                if (answer := view.press(key, rows, columns)) is not None:
+                    return answer
+            elif index is not None and view.menu.ahead is not None:
+                patience = 0
+                view.menu.ahead.grow(index)
+
+    def watch(self, menu: Menu) -> bool:
+        """Show the text while the model goes on by itself; False where a key was pressed, be it Ctrl-C."""
+        self._open()
+        self._let_interrupt(False)
+        rows, columns = self._window.getmaxyx()
+        self._draw(lay_out(menu, 0, rows, columns, running=True))
+        return self._keyboard.key(0) is None
 
     def close(self) -> None:
         """Give the terminal back. Can be called at any time."""
         if self._window is not None:
+            self._let_interrupt(True)
             self._window.keypad(False)
             self._curses.echo()
             self._curses.nocbreak()
@@ -177,63 +109,56 @@ class CursesScreen:
 
         self._window = curses.initscr()
         self._curses = curses
+        self._raw = False
         curses.noecho()
         curses.cbreak()
         if hasattr(curses, "set_escdelay"):  # not on Windows
             curses.set_escdelay(25)
         self._window.keypad(True)
+        self._keyboard = Keyboard(curses, self._window)
+        self._styles = _styles(curses)
         try:
             curses.curs_set(0)
         except curses.error:
             pass  # some terminals always show it
 
-    def _draw(self, menu: Menu, chosen: int) -> None:
-        curses = self._curses
-        styles = {
-            "": curses.A_NORMAL, "dim": curses.A_DIM, "bold": curses.A_BOLD, "chosen": curses.A_REVERSE,
-        }  # fmt: skip
+    def _let_interrupt(self, wanted: bool) -> None:
+        """Whether Ctrl-C interrupts the program."""
+        if wanted == (not self._raw):
+            return
+        self._raw = not wanted
+        if wanted:
+            self._curses.noraw()
+            self._curses.cbreak()
+        else:
+            self._curses.raw()
+
+    def _draw(self, spans: Sequence[Span]) -> None:
         self._window.erase()
-        rows, columns = self._window.getmaxyx()
-        for span in lay_out(menu, chosen, rows, columns):
+        for span in spans:
             try:
-                self._window.addstr(span.row, span.column, span.text, styles[span.style])
-            except curses.error:
+                self._window.addstr(span.row, span.column, span.text, self._styles[span.style])
+            except self._curses.error:
                 pass  # the terminal shrank in between; the resize key comes next
         self._window.refresh()
 
-    def _key(self) -> str:
-        """One key: a character, or "up", "down", "left", "right"; "" for what means nothing."""
-        curses = self._curses
-        try:
-            key = self._window.get_wch()
-        except curses.error as error:  # interrupted by a resize, or nobody is there any more
-            self._silent += 1
-            if self._silent > _MOST_SILENT:
-                raise InputError("the terminal is gone: start again in a new one") from error
-            return ""
-        self._silent = 0
-        names = {
-            curses.KEY_UP: "up", curses.KEY_DOWN: "down", curses.KEY_LEFT: "left",
-            curses.KEY_RIGHT: "right", curses.KEY_BACKSPACE: "left", curses.KEY_ENTER: "\n",
-        }  # fmt: skip
-        if key == "\x1b":
-            return self._escape()
-        if isinstance(key, str):
-            return key
-        if key == curses.KEY_RESIZE:
-            curses.update_lines_cols()
-            self._window.clearok(True)  # terminals differ in what they keep on the screen: draw all of it
-        return names.get(key, "")
 
-    def _escape(self) -> str:
-        """The Esc key, or the first character of a key that curses does not know, which ends nothing."""
-        sequence = ""
-        self._window.nodelay(True)
-        try:
-            while True:
-                sequence += str(self._window.get_wch())
-        except self._curses.error:
-            pass  # that was all
-        finally:
-            self._window.nodelay(False)
-        return _SEQUENCES.get(sequence, "" if sequence else "\x1b")
+def _styles(curses: Any) -> dict[str, int]:
+    """What the styles of `Span` look like: in colours where the terminal has them and the person does not mind."""
+    styles = {
+        "": curses.A_NORMAL, "dim": curses.A_DIM, "bold": curses.A_BOLD, "chosen": curses.A_REVERSE,
+        "ahead": curses.A_DIM, "bar": curses.A_NORMAL, "notice": curses.A_BOLD,
+    }  # fmt: skip
+    if os.environ.get("NO_COLOR"):
+        return styles
+    try:
+        curses.start_color()
+        curses.use_default_colors()
+        for number, (style, colour) in enumerate(
+            (("ahead", curses.COLOR_CYAN), ("bar", curses.COLOR_BLUE), ("notice", curses.COLOR_YELLOW)), 1
+        ):
+            curses.init_pair(number, colour, -1)
+            styles[style] = curses.color_pair(number)
+    except curses.error:
+        pass  # it has none
+    return styles

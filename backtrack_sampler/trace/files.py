@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from ..errors import InputError
@@ -16,11 +17,15 @@ ENDINGS = (".html", ".jsonl")
 def check_path(path: str | os.PathLike[str], endings: tuple[str, ...] = ENDINGS) -> Path:
     """Check, before there is anything to write, that a file can be written.
 
+    Args:
+        path: the file.
+        endings: what its name may end in; none: anything.
+
     Raises:
         InputError: an ending that is not known, or a place that cannot be written to.
     """
     file = Path(path)
-    if file.suffix.lower() not in endings:
+    if endings and file.suffix.lower() not in endings:
         raise InputError(f"cannot tell what to write to {file}: let its name end in {' or '.join(endings)}")
     try:
         folder = file.resolve().parent
@@ -45,6 +50,10 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     try:
         try:
             temporary.write_text(text, encoding="utf-8", newline="\n")
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())  # or a power failure may leave neither of both
+            if file.exists():
+                shutil.copymode(file, temporary)
             temporary.replace(file)
         finally:
             temporary.unlink(missing_ok=True)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from backtrack_sampler import BacktrackSampler, ChainStrategy
 from backtrack_sampler.errors import InputError
 from backtrack_sampler.events import Rollback
-from backtrack_sampler.guidance import BACK, QUIT, Menu
+from backtrack_sampler.guidance import BACK, QUIT, Answer, Insert, Menu, RunOn
 from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
+from backtrack_sampler.strategy.base_strategy import BaseStrategy, Candidates
 from backtrack_sampler.strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
 from backtrack_sampler.terminal.guidance_screen import CursesScreen
 from backtrack_sampler.testing import FakeProvider, check_strategy
@@ -28,12 +29,12 @@ TOKENS = dict(zip(WORDS, range(5), strict=True))
 class Script:
     """Answers one after the other, then "quit"; remembers what it was asked."""
 
-    def __init__(self, answers: Iterable[int] = ()) -> None:
+    def __init__(self, answers: Iterable[Answer] = ()) -> None:
         self._answers = iter(answers)
         self.menus: list[Menu] = []
         self.is_open = False
 
-    def choose(self, menu: Menu) -> int:
+    def choose(self, menu: Menu) -> Answer:
         self.is_open = True
         self.menus.append(menu)
         return next(self._answers, QUIT)
@@ -454,3 +455,295 @@ def test_a_step_back_that_is_refused() -> None:
         )
     )
     assert tokens == [TWO, ONE, TWO, TWO, END]
+
+
+# -- further options -----------------------------------------------------------------------
+
+
+def test_further_options_are_there_on_demand() -> None:
+    """Beyond top_k as many as the filters have left, in the same order; they can be chosen as well."""
+    script = Script([3, 4])
+    text, _ = run(falling(), script, top_k=2)
+    assert [text for text, _ in script.menus[0].options] == [" one", " two"]
+    assert [text for text, _ in script.menus[0].rest] == [" three", " four", ""]
+    assert [text for text, _ in script.menus[0].rest[1:]] == [" four", ""]
+    assert sum(share for _, share in [*script.menus[0].options, *script.menus[0].rest]) == pytest.approx(1)
+    assert text == " four"
+    script = Script()
+    run(falling(), script, top_k=2, temperature=1, min_p=0.1)
+    assert [text for text, _ in script.menus[0].rest] == [" three"]
+
+
+def test_all_that_the_filters_leave() -> None:
+    """With top_k=None everything can be chosen from at once; what nobody looks at is not decoded."""
+    script = Script()
+    run(falling(), script, top_k=None)
+    assert len(script.menus[0].options) == 5
+    assert len(script.menus[0].rest) == 0
+    provider = FakeProvider(
+        [str(number) for number in range(9000)] + [""], lambda tokens: [n / 9001 for n in range(9001)]
+    )
+    decoded: list[int] = []
+    decode = provider.decode
+    provider.decode = lambda tokens: decoded.append(tokens[-1]) or decode(tokens)  # type: ignore[assignment]
+    script = Script()
+    strategy = HumanGuidanceStrategy(provider, None, screen=script)
+    BacktrackSampler(provider, strategy).generate_text([1], top_k=0)
+    assert len(script.menus[0].options) == 9001
+    assert len(decoded) < 50
+    assert [text for text, _ in script.menus[0].options[:3]] == ["", "8999", "8998"]
+
+
+class Reweighs(BaseStrategy):
+    """Makes one token likely, and leaves the candidates in another order, not summing to one."""
+
+    def __init__(self, weight: float) -> None:
+        self._weight = weight
+
+    def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
+        return {**{token: 3 * share for token, share in probs.items()}, THREE: self._weight}
+
+
+def test_options_are_what_other_strategies_have_left() -> None:
+    """Highest first and as shares of one, whatever order and weights they come in."""
+    script = Script()
+    provider = falling()
+    chain = [Reweighs(9.0), HumanGuidanceStrategy(provider, screen=script)]
+    BacktrackSampler(provider, chain).generate_text([ONE])
+    assert [text for text, _ in script.menus[0].options] == [" three", " one", " two"]
+    assert script.menus[0].options[0][1] > 0.7
+    assert sum(share for _, share in [*script.menus[0].options, *script.menus[0].rest]) == pytest.approx(1)
+    script = Script()
+    chain = [Reweighs(math.inf), HumanGuidanceStrategy(provider, screen=script)]
+    BacktrackSampler(provider, chain).generate_text([ONE], max_new_tokens=2)
+    assert script.texts == [" three three"]  # forced, and so not asked
+
+
+# -- words of one's own --------------------------------------------------------------------
+
+
+def test_words_of_ones_own_are_put_in() -> None:
+    """Their tokens follow each other without a question, also where the model would never say them."""
+    script = Script([Insert(" four two three"), 0])
+    text, sampler = run(falling(), script)
+    assert text == " four two three one"
+    assert script.texts == ["", " four two three", " four two three one"]
+    assert sampler.stats.rollbacks == 0
+    assert (script.menus[1].tokens, script.menus[1].choices) == (3, 1)
+
+
+def test_one_step_back_takes_all_of_them_back() -> None:
+    """What was put in at once goes at once."""
+    script = Script([1, Insert(" four two three"), 0, BACK, BACK, 2])
+    text, sampler = run(falling(), script)
+    assert script.texts == [
+        "",
+        " two",
+        " two four two three",
+        " two four two three one",
+        " two four two three",
+        " two",
+        " two three",
+    ]
+    assert text == " two three"
+    assert sampler.stats.rollbacks == 2
+    assert script.menus[-1].steps_back == 2
+
+
+def test_words_that_the_model_cannot_spell() -> None:
+    """The person is told, and asked again."""
+    script = Script([Insert("xyz"), Insert(" two")])
+    text, _ = run(falling(), script)
+    assert text == " two"
+    assert [menu.notice for menu in script.menus] == ["", "the model's alphabet cannot write that", ""]
+    assert script.texts == ["", "", " two"]
+
+
+def test_words_that_reach_the_limit() -> None:
+    """What does not fit any more is left out; going back from there takes them all."""
+    script = Script([Insert(" two three four"), BACK, 0, 0, 0])
+    text, sampler = run(falling(), script, max_new_tokens=2)
+    assert text == " one one"
+    assert script.texts == ["", " two three", "", " one", " one one"]
+    assert script.menus[1].notice == "the limit of 2 tokens is reached"
+    assert sampler.stats.finish_reason == "length"
+
+
+def test_words_that_another_strategy_does_not_want() -> None:
+    """They are not put in again: the person is told what went, and asked from where it was taken back to."""
+    provider = falling()
+    script = Script([0, Insert(" two three four"), 0])
+    chain = ChainStrategy([AntiSlopStrategy(provider, ["two three"]), HumanGuidanceStrategy(provider, screen=script)])
+    text = BacktrackSampler(provider, chain).generate_text([ONE], max_new_tokens=8)
+    assert script.texts == ["", " one", " one", " one one"]
+    assert [menu.notice for menu in script.menus] == ["", "", "a strategy took back “two three”", ""]
+    assert text == " one one"
+
+
+# -- running on ----------------------------------------------------------------------------
+
+STORY = ["", " The", " cat", " sat", ".", " Then", " it", " ran"]
+(PERIOD, CAT) = (4, 2)
+
+
+def story_teller() -> FakeProvider:
+    """Each word leads to the next one, the last one to the end."""
+    return FakeProvider(STORY, lambda tokens: [6 if n == (tokens[-1] + 1) % 8 else -n for n in range(8)], eos=END)
+
+
+class Watched(Script):
+    """Also remembers what it has seen of runs, and stops them after some tokens."""
+
+    def __init__(self, answers: Iterable[Answer], stop_after: int = 999) -> None:
+        super().__init__(answers)
+        self.seen: list[str] = []
+        self._stop_after = stop_after
+
+    def watch(self, menu: Menu) -> bool:
+        self.seen.append(menu.text)
+        return len(self.seen) <= self._stop_after
+
+
+def test_runs_on_to_the_end_of_the_sentence() -> None:
+    """The chosen token and the most probable ones after it; then the person is asked again."""
+    script = Watched([RunOn(0)])
+    text, sampler = run(story_teller(), script)
+    assert text == " cat sat."
+    assert script.texts == ["", " cat sat."]
+    assert script.seen == [" cat", " cat sat"]
+    assert (script.menus[1].tokens, script.menus[1].choices) == (3, 1)
+    assert sampler.stats.rollbacks == 0
+
+
+def test_one_step_back_undoes_a_run() -> None:
+    """All of it, the token it began with as well."""
+    script = Watched([0, RunOn(0), BACK, BACK, QUIT])
+    assert run(story_teller(), script)[0] == ""
+    assert script.texts == ["", " cat", " cat sat.", " cat", ""]
+
+
+def test_a_run_does_not_end_the_text() -> None:
+    """It stops before an end token: to end is the person's choice."""
+    script = Watched([2, RunOn(0), RunOn(0), 0])
+    text, sampler = run(story_teller(), script, top_k=8)
+    assert script.texts[2:] == [" The cat sat.", " The cat sat. Then it ran", " The cat sat. Then it ran"]
+    assert script.menus[-1].notice == "this is the end of the text"
+    assert text == " The cat sat. Then it ran"
+    assert sampler.stats.finish_reason == "end"
+
+
+def test_a_key_stops_a_run() -> None:
+    """What was written until then stays, and one step back takes it."""
+    script = Watched([RunOn(0), BACK, QUIT], stop_after=1)
+    run(story_teller(), script)
+    assert script.texts == ["", " cat sat", ""]
+
+
+def test_a_run_ends_without_a_sentence() -> None:
+    """After 60 tokens, where none ends before."""
+    script = Script([RunOn(0)])
+    text, _ = run(falling(), script, max_new_tokens=200)
+    assert text == " one" * 60
+
+
+def test_a_run_respects_other_strategies() -> None:
+    """What they take back is replaced by the next best, and the run goes on."""
+    provider = falling()
+    script = Watched([RunOn(1), BACK])
+    chain = [AntiSlopStrategy(provider, ["one one"]), HumanGuidanceStrategy(provider, screen=script)]
+    BacktrackSampler(provider, chain).generate_text([TWO], max_new_tokens=8)
+    assert script.texts == ["", " two two two two two two two one", ""]
+
+
+def test_a_run_whose_beginning_is_taken_back() -> None:
+    """The person is asked again where it began."""
+    provider = story_teller()
+    script = Watched([RunOn(0), QUIT])
+    chain = [AntiSlopStrategy(provider, ["cat sat"]), HumanGuidanceStrategy(provider, screen=script)]
+    BacktrackSampler(provider, chain).generate_text([1], max_new_tokens=9)
+    assert script.texts == ["", ""]
+    assert " cat" not in [text for text, _ in script.menus[1].options]
+
+
+# -- with others ---------------------------------------------------------------------------
+
+
+class TakesBackOnce(BaseStrategy):
+    """Takes the newest token back, the first time that a text has some length."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._done = False
+
+    def reset(self) -> None:
+        self._done = False
+
+    def backtrack(self, tokens: list[int]) -> int:
+        if self._done or len(tokens) != self._length:
+            return 0
+        self._done = True
+        return 1
+
+
+def test_a_step_back_is_not_lost() -> None:
+    """Where another strategy takes back the token that was drawn to go back, the step back comes next."""
+    provider = falling()
+    script = Script([0, 1, 2, BACK, QUIT])
+    chain = [TakesBackOnce(4), HumanGuidanceStrategy(provider, screen=script)]
+    assert BacktrackSampler(provider, chain).generate_text([ONE], max_new_tokens=9) == " one two"
+    assert script.texts == ["", " one", " one two", " one two three", " one two"]
+    assert script.menus[-1].notice == ""
+
+
+def test_the_first_word_keeps_its_space() -> None:
+    """Options and text stand after the prompt also where a tokeniser drops the space of what comes first."""
+
+    class Drops(FakeProvider):
+        def decode(self, tokens: Sequence[int]) -> str:
+            return super().decode(tokens).removeprefix(" ")
+
+    script = Script([1])
+    run(Drops(WORDS, lambda tokens: [-9, 4, 3, 2, 1], eos=END), script)
+    assert [text for text, _ in script.menus[0].options] == [" one", " two", " three"]
+    assert script.texts == ["", " two"]
+
+
+def test_the_beginning_is_named() -> None:
+    """Where there is nowhere to go back to, the person is told."""
+    script = Script([BACK, 0])
+    run(falling(), script)
+    assert [menu.notice for menu in script.menus] == ["", "this is the beginning", ""]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([0, 1, 2, BACK, BACK]),
+            st.builds(RunOn, st.integers(0, 2)),
+            st.sampled_from([Insert(" four"), Insert(" two three one")]),
+        ),
+        max_size=20,
+    ),
+    st.integers(0, 50),
+    st.booleans(),
+)
+def test_a_step_back_undoes_one_decision(answers: list[Answer], seed: int, with_others: bool) -> None:
+    """Whatever was decided, after as many steps back as there were choices the text is empty again."""
+    provider = FakeProvider(WORDS, eos=END, seed=seed)
+
+    class NeverKeeps(Watched):
+        def choose(self, menu: Menu) -> Answer:
+            answer = super().choose(menu)
+            return answer if menu.options else BACK
+
+    script = NeverKeeps([*answers, *[BACK] * 30])
+    human = HumanGuidanceStrategy(provider, screen=script)
+    chain = [AntiSlopStrategy(provider, ["one two", "three three"]), human] if with_others else human
+    limits = {"max_retries": 10**9, "max_discarded": 10**9, "max_new_tokens": 12, "seed": seed}
+    text = BacktrackSampler(provider, chain).generate_text([ONE], **limits)
+    assert text == ""
+    for before, menu in itertools.pairwise(script.menus):
+        if menu.steps_back > before.steps_back and not with_others:
+            assert menu.choices == before.choices - 1
+            assert before.text.startswith(menu.text)
