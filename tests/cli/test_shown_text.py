@@ -98,7 +98,7 @@ def test_rollbacks_in_a_terminal(run: Callable[..., Terminal]) -> None:
     assert "\x1b[31;9m there was\x1b[0m" in terminal.getvalue()
     shown, _, rest = terminal.screen.text.partition("\n\n")
     assert shown == "Once upon a time fine was a house.\nIt was of gold."
-    summary = "Taken back: once, 2 tokens, 13 stand.\n  after token   2: ' there was'\n      (found 'there was')\n("
+    summary = "Taken back: once, 2 tokens, 13 stand.\n  after token   2: ' there was'  (found\n      'there was')\n("
     assert rest.startswith(summary)
     cost = rest.partition("13 tokens streamed, ")[2].replace("\n", "")
     assert re.search(r"2 taken back in 1.* 0\.0 s \(0\.0 tokens/s\)", cost)  # without the pause, which this test skips
