@@ -44,10 +44,12 @@ def tell(title: str, provider: BaseProvider, strategy: BaseStrategy, temperature
     for text in sampler.stream_text(prompt, **options):
         if live is None:
             print(text, end="", flush=True)
+    paused = 0.0
     if live is not None:
         live.finish()
+        paused = live.paused
     print("\n")
-    print(summary(events, sampler.stats, size_of(sys.stdout)[0], paused=live.paused if live is not None else 0.0))
+    print(summary(events, sampler.stats, size_of(sys.stdout)[0], paused))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ __all__ = ["Line", "cells", "clip", "last_lines", "printable", "rewrap", "width"
 
 _TAB = 8
 _JOINER = "\u200d"  # makes one picture of the two emoji that it stands between
+_AS_PICTURE = "\ufe0f"  # makes an emoji of the narrow symbol before it, which many terminals then draw wide
 
 _SHOWN = {
     "\n": "\u23ce", "\t": "\u21e5", "\r": "\u240d", "\u2028": "\u23ce", "\u2029": "\u23ce",
@@ -68,7 +69,7 @@ def wrap(text: str, columns: int, start: int = 0) -> list[Line]:
     lines: list[Line] = []
     while (end := text.find("\n", start)) >= 0:
         # A carriage return before it is part of the newline.
-        lines += _wrapped(text, start, end - (text[start:end][-1:] == "\r"), columns)
+        lines += _wrapped(text, start, end - (text[max(start, end - 1) : end] == "\r"), columns)
         start = end + 1
     lines += _wrapped(text, start, len(text), columns)
     return lines
@@ -87,7 +88,7 @@ def _wrapped(text: str, start: int, end: int, columns: int) -> Iterator[Line]:
             used += size
             fits = index + 1 if used <= columns else fits
             continue
-        if size and text[index - 1 : index] != _JOINER:
+        if width(character) and text[index - 1 : index] != _JOINER:
             cell = index
             if index > start and _are_words(text[index - 1], character):
                 word = index
@@ -96,13 +97,16 @@ def _wrapped(text: str, start: int, end: int, columns: int) -> Iterator[Line]:
             cut = word if text[start:word].strip(" \t") else cell if cell > start else index
             yield Line(start, text[start:cut].rstrip(" \t"))
             start, word, cell = cut, cut, max(cut, cell)
-            used = sum(map(width, text[cut:index]))
+            used = sum(_size(each, 0) for each in text[cut:index])  # there is no tab in it
         used += size
         fits = index + 1
     yield Line(start, text[start : max(start, fits)])
 
 
 def _size(character: str, column: int) -> int:
+    """The room to reckon with: where terminals differ, the most."""
+    if character == _AS_PICTURE:
+        return 1
     return _TAB - column % _TAB if character == "\t" else width(character)
 
 
@@ -132,7 +136,9 @@ def rewrap(lines: list[Line], text: str, columns: int, same: int) -> int:
 def last_lines(text: str, columns: int, count: int) -> str:
     """The end of a text, as much as has room in so many lines; where that is not all, the first is an ellipsis."""
     lines = wrap(text, columns)
-    return text if len(lines) <= count else f"\u2026\n{text[lines[1 - count].start :]}" if count > 1 else "\u2026"
+    if len(lines) <= count:
+        return text
+    return f"\u2026\n{text[lines[1 - count].start :]}" if count > 1 else "\u2026"
 
 
 def cells(line: str) -> list[str]:

@@ -44,7 +44,8 @@ class LiveText:
         prompt: str = "",
     ) -> None:
         def size() -> tuple[int, int]:
-            return columns() if columns else size_of(out)[0], rows() if rows else size_of(out)[1]
+            width, height = size_of(out)
+            return columns() if columns else width, rows() if rows else height
 
         self.paused = 0.0
         self._pause = pause

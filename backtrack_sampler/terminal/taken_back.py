@@ -13,6 +13,7 @@ __all__ = ["as_line", "summary"]
 
 _MOST = 12  # rollbacks
 _LONGEST = 60  # characters of one
+_INDENT = " " * 6
 
 
 def as_line(event: Rollback) -> str:
@@ -55,6 +56,8 @@ def _in_short(text: str) -> str:
 
 def _folded(line: str, columns: int) -> str:
     """Broken at words; what goes on is indented."""
-    if len(line) <= columns:
+    first, *rest = wrap(line, columns)
+    if not rest:
         return line
-    return "\n      ".join(part.text for part in wrap(line, max(2, columns - 6)))
+    rest = wrap(line[rest[0].start :], max(2, columns - len(_INDENT)))
+    return f"\n{_INDENT}".join(part.text for part in [first, *rest])

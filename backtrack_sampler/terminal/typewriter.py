@@ -16,7 +16,7 @@ _STRUCK = "\x1b[31;9m"
 _PLAIN = "\x1b[0m"
 #: Columns that stay free: for what a terminal draws wider than others do, and for the ^C that it writes by itself.
 _MARGIN = 2
-#: Lines of it that are shown.
+#: Most lines of a prompt that are shown.
 MOST_PROMPT = 6
 
 
@@ -54,7 +54,7 @@ class Typewriter:
     def _begin(self) -> None:
         """Nothing is written yet, and the cursor is at the beginning of a line."""
         self._prompt = ""
-        self._text = ""  # with the prompt
+        self._text = ""  # all of it, with the prompt
         self._struck = 0  # from where on it is struck out
         self._lines: list[Line] = []  # of the text
         self._rows = [""]  # what was written for them

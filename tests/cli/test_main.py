@@ -200,7 +200,7 @@ def test_prompt_longer_than_the_context(capfd: pytest.CaptureFixture[str]) -> No
 @pytest.mark.slow
 def test_rollbacks_in_a_terminal() -> None:
     """What is typed and erased ends as the text that a pipe gets, after the prompt and with lines broken at words."""
-    options = ["--strategy", 'antislop:slops=["the", "and"]', "--max-new-tokens", "60", "--seed", "2"]
+    options = ["--strategy", 'antislop:slops=["the", "and"]', "--max-new-tokens", "30", "--seed", "2"]
     text = PROMPT + generate(*options)
     for extra in ([], ["--show-rollbacks"]):
         with Program("generate", PROMPT, *options, *extra, columns=30, rows=40) as program:
@@ -208,7 +208,7 @@ def test_rollbacks_in_a_terminal() -> None:
             shown, _, summary = program.screen.text.partition("\n\nTaken back: ")
             assert ("\x1b[31;9m" in program.raw) == bool(summary) == bool(extra)
             assert shown.split() == text.split()
-            assert len(shown.split("\n")) > 5
+            assert len(shown.split("\n")) > 3
             assert program.raw.startswith(f"\x1b[2m{PROMPT}\x1b[0m")
             assert program.is_restored()
 

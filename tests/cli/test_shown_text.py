@@ -20,7 +20,7 @@ WORDS = [" a", " time", " there", " was", " a", " house", ".", "\n", "It", " was
 TEXT = " a time fine was a house.\nIt was of gold."
 FOUND = "taken back: ' there was' (AntiSlopStrategy: found 'there was')"
 ARGUMENTS = ["--temperature", "0", "--max-new-tokens", str(len(WORDS)), "--strategy", "antislop:slops=there was|of a"]
-VOCABULARY = sorted({*WORDS, " fine", *string.printable, "漢"})
+VOCABULARY = [*sorted({*WORDS, " fine", *string.printable}), ""]
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
         def encode_within(self, text: str) -> list[int]:
             return FakeProvider.encode(self, text)
 
-    prompt = Prompted(VOCABULARY, logits, eos=0)
+    prompt = Prompted(VOCABULARY, logits)
     monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", lambda *_, **__: prompt)
     return prompt
 
@@ -78,6 +78,12 @@ def test_a_pipe_gets_the_text_and_nothing_else(
     assert capsys.readouterr() == (TEXT + "\n", f"{FOUND}\n" if extra else "")
 
 
+def test_a_pipe_gets_a_newline_after_the_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Always, so that the text is all but the last character."""
+    assert main(["generate", "Once upon", *ARGUMENTS, "--max-new-tokens", "8"]) == 0
+    assert capsys.readouterr().out == " a time fine was a house.\n\n"
+
+
 def test_prompt_and_text_in_a_terminal(run: Callable[..., Terminal]) -> None:
     """The prompt is dimmed, the text follows it, lines break at words, and the cursor is on a new line."""
     terminal = run("Once upon", columns=23)
@@ -92,9 +98,10 @@ def test_rollbacks_in_a_terminal(run: Callable[..., Terminal]) -> None:
     assert "\x1b[31;9m there was\x1b[0m" in terminal.getvalue()
     shown, _, rest = terminal.screen.text.partition("\n\n")
     assert shown == "Once upon a time fine was a house.\nIt was of gold."
-    summary = "Taken back: once, 2 tokens, 13 stand.\n  after token   2: ' there was'\n      (found 'there was')\n("
+    summary = "Taken back: once, 2 tokens, 13 stand.\n  after token   2: ' there was'  (found\n      'there was')\n("
     assert rest.startswith(summary)
-    assert "13 tokens streamed, 2 taken back in 1" in rest
+    cost = rest.partition("13 tokens streamed, ")[2].replace("\n", "")
+    assert re.search(r"2 taken back in 1.* 0\.0 s \(0\.0 tokens/s\)", cost)  # without the pause, which this test skips
 
 
 @pytest.mark.parametrize(("term", "no_color"), [("xterm", "1"), ("dumb", "")])
@@ -142,11 +149,18 @@ def test_chat_shows_the_question(
 
 
 def test_long_prompt(run: Callable[..., Terminal]) -> None:
-    """Its last lines are shown; control characters in it do nothing."""
-    terminal = run("word " * 400 + "end\x0b", columns=23, rows=12)
+    """Its last lines are shown."""
+    terminal = run("word " * 400 + "end", columns=23, rows=12)
     assert terminal.screen.text == (
-        "…\nword word word word\nword word word word\nend\ufffd a time fine was\na house.\nIt was of gold."
+        "…\nword word word word\nword word word word\nend a time fine was a\nhouse.\nIt was of gold."
     )
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_control_characters(run: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch, term: str) -> None:
+    """Those in the prompt do nothing."""
+    monkeypatch.setenv("TERM", term)
+    assert run("Once\x0b\x0c").screen.text == "Once\ufffd\ufffd a time fine was a house.\nIt was of gold."
 
 
 def test_prompt_from_stdin(run: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,14 +174,14 @@ from backtrack_sampler import BaseStrategy
 
 class Interrupts(BaseStrategy):
     """Lets nothing go after six tokens; then comes Ctrl-C, or what is given."""
-    def __init__(self, error=""):
-        self.error = error
+    def __init__(self, error="", at=9):
+        self.error, self.at = error, at
 
     def pending(self, tokens):
         return max(0, len(tokens) - 6)
 
     def on_probs(self, probs, tokens):
-        if len(tokens) == 9:
+        if len(tokens) == self.at:
             raise ValueError(self.error) if self.error else KeyboardInterrupt
         return probs
 '''
@@ -188,14 +202,22 @@ def test_broken_off(run: Callable[..., Terminal], tmp_path: Path, extra: list[st
     assert terminal.getvalue().rpartition("\x1b[")[2].startswith(("0m", "J"))
 
 
-def test_person_has_the_terminal(run: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_off_at_once(run: Callable[..., Terminal], tmp_path: Path) -> None:
+    """Where there was no text there is no summary of it."""
+    (tmp_path / "interrupts.py").write_text(INTERRUPTS)
+    spec = f"{tmp_path / 'interrupts.py'}:Interrupts:at=0"
+    assert run("Once upon", "--show-rollbacks", "--strategy", spec, code=130).screen.text == "Once upon"
+
+
+@pytest.mark.parametrize("last", ["", " a time"])
+def test_person_has_the_terminal(run: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch, last: str) -> None:
     """Where a person chooses on a screen, prompt and text come when that is given back."""
     written: list[str] = []
 
     class Screen:
         def choose(self, menu: Menu) -> int:
             written.append(sys.stdout.getvalue())  # type: ignore[attr-defined]
-            return 0 if menu.text != " a time" else QUIT
+            return 0 if menu.text != last else QUIT
 
         def close(self) -> None:
             pass
@@ -203,7 +225,7 @@ def test_person_has_the_terminal(run: Callable[..., Terminal], monkeypatch: pyte
     monkeypatch.setattr("backtrack_sampler.strategy.human_guidance_strategy._terminal", Screen)
     terminal = run("Once upon", "--show-rollbacks", "--strategy", "human-guidance")
     assert set(written) == {""}
-    assert terminal.screen.text == "Once upon a time"
+    assert terminal.screen.text == "Once upon" + last
 
 
 def test_prompt_that_is_refused(run: Callable[..., Terminal], provider: FakeProvider) -> None:

@@ -13,7 +13,7 @@ from wcwidth import wcwidth
 from backtrack_sampler.terminal.layout import cells, clip, last_lines, printable, rewrap, width, wrap
 
 TEXTS = st.text(st.sampled_from("ab ,.\n漢字😀é\u0301\u200d"), max_size=60)
-TEXTS_WITH_TABS = st.text(st.sampled_from("ab ,.\n漢字。「😀é\u0301\u200d\t\r"), max_size=40)
+TEXTS_WITH_TABS = st.text(st.sampled_from("ab ,.\n漢字。「😀é\u0301\u200d\ufe0f\t\r"), max_size=40)
 
 
 def columns_of(text: str) -> int:
@@ -118,7 +118,8 @@ def test_wrap_knows_tabs(text: str, columns: int, lines: list[str]) -> None:
         ("漢字漢", 3, ["漢", "字", "漢"]), ("a 漢字", 4, ["a 漢", "字"]), ("漢", 1, ["漢"]), ("漢字。", 4, ["漢", "字。"]),
         ("漢「字」", 6, ["漢", "「字」"]), ("ab漢cd", 5, ["ab漢", "cd"]), ("スター", 4, ["ス", "ター"]), ("見る！", 4, ["見", "る！"]),
         ("so 😀😀", 5, ["so 😀", "😀"]), ("abc👩\u200d🚀", 6, ["abc", "👩\u200d🚀"]), ("👩\u200d🚀", 3, ["👩\u200d", "🚀"]),
-        ("ok 👩\u200d🚀", 6, ["ok", "👩\u200d🚀"]),
+        ("ok 👩\u200d🚀", 6, ["ok", "👩\u200d🚀"]), ("♥\ufe0f♥\ufe0f♥\ufe0f", 4, ["♥\ufe0f♥\ufe0f", "♥\ufe0f"]),
+        ("abc♥\ufe0f", 4, ["abc", "♥\ufe0f"]),
     ],
 )  # fmt: skip
 def test_wrap_breaks_between_wide_characters(text: str, columns: int, lines: list[str]) -> None:

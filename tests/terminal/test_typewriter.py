@@ -15,7 +15,7 @@ from backtrack_sampler.terminal.typewriter import MOST_PROMPT, Typewriter
 
 PIECES = [
     "a", " b", "word ", " the", " a longer piece of text", "supercalifragilisticexpialidocious", "     ", "\n", "x\n\ny",
-    "\t", "漢", "字漢字", "。", "😀", "👩\u200d🚀", "é", "e\u0301", "\u0301", "\x1b[2J", "\r\n", "\r", ".\n",
+    "\t", "漢", "字漢字", "。", "😀", "👩\u200d🚀", "é", "e\u0301", "\u0301", "\x1b[2J", "\r\n", "\r", ".\n", "♥\ufe0f",
 ]  # fmt: skip
 PROMPTS = ["", "Once upon a time", "漢字\tand\x1b[2J", "one\ntwo\n\n", " ".join(map(str, range(200)))]
 
