@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -140,6 +140,7 @@ class _Run:
 
     def write(self, file: Path, known: Mapping[str, float]) -> int:
         """Write what is missing of a round's texts, without the phrases that are known; returns the exit code."""
+        _check_count(file, self.options.n)
         sampling = dict(self.sampling)
         job = Job(
             prompts=self.prompts, out=file, n=1, seed=sampling.pop("seed"),
@@ -215,16 +216,25 @@ def _cycled(prompts: Sequence[Prompt], count: int) -> list[Prompt]:
 
 def read_texts(file: Path) -> list[Written]:
     """The texts that a file of rows has until now, in the order of their prompts."""
-    rows = []
+    rows = (row for row in _rows_of(file) if "error" not in row)
+    return [Written(row["text"], _prompt_of(row)) for row in sorted(rows, key=lambda row: row["index"])]
+
+
+def _rows_of(file: Path) -> Iterator[dict[str, Any]]:
     for line in file.read_bytes().split(b"\n"):
         try:
             row = json.loads(line)
         except ValueError:
             continue  # the end of a file that is being written
-        if isinstance(row, dict) and isinstance(row.get("text"), str) and "error" not in row:
-            rows.append(row)
-    rows.sort(key=lambda row: row["index"])
-    return [Written(row["text"], _prompt_of(row)) for row in rows]
+        if isinstance(row, dict) and isinstance(row.get("text"), str) and isinstance(row.get("index"), int):
+            yield row
+
+
+def _check_count(file: Path, count: int) -> None:
+    """Refuse to go on with fewer texts than a file has."""
+    there = 1 + max((row["index"] for row in _rows_of(file)), default=-1) if file.is_file() else 0
+    if there > count:
+        raise InputError(f"{file} is of a run with --n {there} or more: give that, or another --out")
 
 
 def _prompt_of(row: Mapping[str, Any]) -> str:
