@@ -142,6 +142,7 @@ class _Run:
 
     def write(self, file: Path, known: Mapping[str, float]) -> int:
         """Write what is missing of a round's texts, without the phrases that are known; returns the exit code."""
+        _check_count(file, self.options.n)
         sampling = dict(self.sampling)
         job = Job(
             prompts=self.prompts, out=file, n=1, seed=sampling.pop("seed"),
@@ -212,6 +213,13 @@ def _cycled(prompts: Sequence[Prompt], count: int) -> list[Prompt]:
 def read_texts(file: Path) -> list[Written]:
     """The texts that a file of rows has until now, in the order of their prompts."""
     return [Written(row["text"], _prompt_of(row)) for row in read_rows(file) if "error" not in row]
+
+
+def _check_count(file: Path, count: int) -> None:
+    """Refuse to go on with fewer texts than a file has."""
+    there = 1 + max((row["index"] for row in read_rows(file)), default=-1) if file.is_file() else 0
+    if there > count:
+        raise InputError(f"{file} is of a run with --n {there} or more: give that, or another --out")
 
 
 def _prompt_of(row: Mapping[str, Any]) -> str:

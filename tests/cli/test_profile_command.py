@@ -163,6 +163,9 @@ def test_it_goes_on_where_it_was(fake: FakeModel, run: Callable[..., Done]) -> N
     assert run("--n", "80").code == 0  # more of the same
     assert [row["text"] for row in rows()][:60] == texts
     assert len(rows()) == 80
+    code, _, err = run("--n", "79")
+    assert (code, len(rows())) == (2, 80)
+    assert "slops.texts.jsonl is of a run with --n 80 or more" in err
 
 
 def test_ctrl_c_before_there_is_anything(fake: FakeModel, run: Callable[..., Done]) -> None:
