@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..errors import InputError, MissingPackageError
@@ -93,13 +94,15 @@ class CursesScreen:
 
     def close(self) -> None:
         """Give the terminal back. Can be called at any time."""
-        if self._window is not None:
+        window, self._window = self._window, None
+        if window is None:
+            return
+        with suppress(self._curses.error):  # the terminal is gone
             self._let_interrupt(True)
-            self._window.keypad(False)
+            window.keypad(False)
             self._curses.echo()
             self._curses.nocbreak()
             self._curses.endwin()
-            self._window = None
 
     def _open(self) -> None:
         if self._window is not None:
