@@ -76,6 +76,8 @@ class CursesScreen:
             self._draw(view.spans(rows, columns))
             index = view.ahead(rows, columns)
             key = self._keyboard.key(None if index is None else patience)
+            if key in ("\r", "\n") and view.line is not None and self._keyboard.has_more():
+                key = "newline"
             if key is not None:
                 patience = _HESITATION
                 if (answer := view.press(key, rows, columns)) is not None:
