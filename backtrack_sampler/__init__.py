@@ -8,6 +8,8 @@ for text in sampler.stream_text("Once upon a time", max_new_tokens=100):
     print(text, end="", flush=True)
 """
 
+import logging
+
 from .batch import Batch
 from .chat import ChatPipeline
 from .discovery import load_provider
@@ -26,7 +28,7 @@ from .events import Drawn, Event, Finished, Participant, Released, Rollback, Sta
 from .generator import Generator
 from .options import SessionOptions
 from .provider.base_provider import BaseProvider
-from .rollback import TakeBack
+from .rollback import Bans, TakeBack
 from .sampler import BacktrackSampler
 from .session import Session
 from .stats import Stats
@@ -40,13 +42,14 @@ from .strategy.human_guidance_strategy import HumanGuidanceStrategy
 from .strategy.operator_strategy import OperatorStrategy
 from .strategy.replace_strategy import ReplaceStrategy
 from .stream import TokenStream
-from .trace import Trace
+from .trace import Trace, Traces
 
 __all__ = [
     "AdaptiveTemperatureStrategy",
     "AntiSlopStrategy",
     "BacktrackError",
     "BacktrackSampler",
+    "Bans",
     "BaseProvider",
     "BaseStrategy",
     "Batch",
@@ -81,5 +84,8 @@ __all__ = [
     "TakeBack",
     "TokenStream",
     "Trace",
+    "Traces",
     "load_provider",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # quiet, unless somebody wants to hear it

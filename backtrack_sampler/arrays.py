@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["copy_of", "entropy", "host", "on_device", "scale", "top_of_rows"]
+__all__ = ["copy_of", "entropy", "host", "log_total", "on_device", "scale", "top_of_rows"]
 
 
 def top_of_rows(rows: Iterable[Any], count: int) -> list[tuple[Any, Any]] | None:
@@ -82,3 +82,18 @@ def entropy(logits: Any) -> float:
     spread = np.exp(shifted)
     whole = spread.sum()
     return float(np.log(whole) - (spread * shifted).sum() / whole)
+
+
+def log_total(logits: Any) -> float:
+    """Log of the sum of the exponentials: a logit less this is a log-probability, in nats."""
+    if on_device(logits):
+        return float(logits.float().logsumexp(0))  # one number to fetch, not a row
+    x = host(logits)
+    peak = float(max(x) if isinstance(x, list) else x.max())
+    if math.isinf(peak):  # nothing can be drawn, or something is forced
+        return peak
+    if isinstance(x, list):
+        return peak + math.log(math.fsum(math.exp(value - peak) for value in x))
+    import numpy as np
+
+    return peak + math.log(np.exp(x - np.float32(peak)).sum(dtype=np.float64))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import repeat
@@ -17,15 +17,16 @@ from weakref import WeakValueDictionary
 
 from .arrays import on_device, top_of_rows
 from .errors import BacktrackError, BatchError, InputError, StrategyError
+from .progress import Progress
+from .prompts import OUTCOME
 from .provider.base_provider import BaseProvider
 from .stats import Stats
 from .strategy.base_strategy import BaseStrategy
-from .strategy.chain_strategy import as_strategies
+from .strategy.chain_strategy import as_strategies, memory_of
 from .stream import TokenStream
 
-__all__ = ["Batch", "StrategyMaker"]
+__all__ = ["Batch", "StrategyMaker", "outcome"]
 
-_REDRAW = 0.2  # seconds between two looks at the progress bar
 _FROM_MEMORY = 8  # draws from remembered logits that a row may make while the others wait for the model
 
 
@@ -40,13 +41,21 @@ class Batch(Iterator[tuple[int, int]]):
         provider: the model.
         rows: streams that have not begun.
         max_batch: most of them at once.
+        given: for each prompt, what `dicts` repeats; its rows follow each other.
 
     Attributes:
         rows: all of them, by index; those that have not begun yet are empty.
     """
 
-    def __init__(self, provider: BaseProvider, rows: Sequence[TokenStream], max_batch: int) -> None:
+    def __init__(
+        self,
+        provider: BaseProvider,
+        rows: Sequence[TokenStream],
+        max_batch: int,
+        given: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self.rows = list(rows)
+        self._given = given or [{}] * len(self.rows)
         self._cost = Stats()  # of the rows that are over, and of all forward passes
         # Nothing in it refers to this object: where the last reference to that goes, it is closed at once.
         self._chunks = _run(provider, self.rows, max_batch, self._cost)
@@ -83,28 +92,28 @@ class Batch(Iterator[tuple[int, int]]):
                 _add(total, row.stats)
         return total
 
-    def results(self, progress: bool = False) -> Iterator[TokenStream]:
+    def results(self, progress: bool = False, done: int = 0) -> Iterator[TokenStream]:
         """Each row when it is over, in the order in which they end; raises for none of them.
 
         Args:
             progress: show a bar on stderr, where tqdm is installed.
+            done: rows that were over before this batch, where it goes on with a larger work: the bar
+                begins there.
         """
-        bar = _bar(len(self.rows)) if progress else None
-        shown = 0.0
+        bar = Progress(done + len(self.rows), done) if progress else None
         try:
             for row, _ in self._chunks:
                 if bar is not None:
-                    bar.update(row.done)
-                    if time.monotonic() - shown > _REDRAW:
-                        stats = self.stats
-                        speed = stats.emitted / max(stats.seconds, 1e-9)
-                        bar.set_postfix_str(f"{speed:.0f} tokens/s, {stats.rollbacks} rollbacks")
-                        shown = time.monotonic()
+                    if row.done:
+                        bar.row(failed=row.error is not None)
+                    if bar.is_due:
+                        bar.show(self.stats)
                 if row.done:
                     yield row
         finally:
             self.close()
             if bar is not None:
+                bar.show(self.stats)
                 bar.close()
 
     def texts(self, return_exceptions: bool = False, progress: bool = False) -> list[Any]:
@@ -123,9 +132,47 @@ class Batch(Iterator[tuple[int, int]]):
             raise BatchError(self.errors, self.rows)
         return [row.error or row.text for row in self.rows]
 
+    def dicts(self, progress: bool = False) -> list[dict[str, Any]]:
+        """Run to the end; a dict for each row, by index: that of its prompt, and what has come of it.
+
+        It is what `backtrack-sampler generate --prompts` writes: "index" and what was given, and then
+        "sample", "seed", "text", "tokens" (how many), "discarded", "rollbacks", "finish_reason" and
+        "error", which is None where nothing went wrong. A prompt that was no dict stands in "prompt".
+
+        Args:
+            progress: show a bar on stderr, where tqdm is installed.
+        """
+        for _ in self.results(progress):
+            pass
+        n = len(self.rows) // max(len(self._given), 1)
+        return [outcome(row, row.index, self._given[row.index // n], row.index % n) for row in self.rows]
+
     def close(self) -> None:
         """End all rows that still run; no strategy is left in the middle of a stream."""
         self._chunks.close()
+
+
+def outcome(row: TokenStream, index: int, given: Mapping[str, Any], sample: int) -> dict[str, Any]:
+    """What has come of a row, and what was given for it: strings, numbers and None, besides what was given.
+
+    Args:
+        row: one that is over.
+        index, sample: its number, and that among the rows of its prompt.
+        given: what is repeated of its prompt.
+    """
+    stats, error = row.stats, row.error
+    return {
+        "index": index,
+        **{name: value for name, value in given.items() if name not in OUTCOME},
+        "sample": sample,
+        "seed": row.options.seed,
+        "text": row.text,
+        "tokens": stats.emitted,
+        "discarded": stats.discarded,
+        "rollbacks": stats.rollbacks,
+        "finish_reason": stats.finish_reason,
+        "error": None if error is None else " ".join(str(error).split()),
+    }
 
 
 def _run(
@@ -208,7 +255,7 @@ class StrategyMaker:
     The first are made at once, so that what is wrong with them is said before the long work.
 
     Args:
-        make: returns a strategy, or a list of them; None where nobody is to be asked.
+        make: returns a strategy or an operator, or a list of them; None where nobody is to be asked.
 
     Raises:
         InputError, StrategyError: it cannot be called, has failed, or has returned something else.
@@ -227,7 +274,7 @@ class StrategyMaker:
     def __call__(self, stream: TokenStream) -> list[BaseStrategy]:
         strategies = self._first.pop() if self._first else self._made()
         for strategy in strategies:
-            key = id(getattr(strategy, "original", strategy))
+            key = id(memory_of(strategy))
             other = self._taken.get(key)
             if other is not None and not other.done:
                 raise _SharedError("make_strategy gave the same object to two streams: make a new one in each call")
@@ -257,11 +304,3 @@ def _add(total: Stats, stats: Stats) -> None:
     total.emitted += stats.emitted
     total.discarded += stats.discarded
     total.rollbacks += stats.rollbacks
-
-
-def _bar(total: int) -> Any:
-    with suppress(ImportError):
-        from tqdm.auto import tqdm
-
-        return tqdm(total=total, unit="row", disable=False)
-    return None

@@ -6,30 +6,26 @@ pipeline keeps none; whoever calls it does.
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
+import inspect
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
-from .errors import BacktrackError, InputError
+from .checks import check_count
+from .errors import InputError
 from .generator import Generator
 from .matching import Detokenizer
-from .prompts import prompt_tokens
+from .messages import Message, check_messages, load_messages, save_messages
+from .prompts import chat_text, encoded
 from .provider.base_provider import BaseProvider
 from .signatures import with_options_of
 from .stream import TokenStream
 
 __all__ = ["ChatPipeline", "Message", "Turn", "check_messages", "load_messages", "save_messages"]
 
-#: {"role": "system" | "user" | "assistant", "content": text}
-Message: TypeAlias = dict[str, str]
-
-_ROLES = ("system", "user", "assistant")
 _REMEMBERED = 32  # turns; for each, its text and its tokens
+_DEFAULTS = {name: each.default for name, each in inspect.signature(Generator.stream).parameters.items()}
 
 
 class ChatPipeline:
@@ -38,20 +34,30 @@ class ChatPipeline:
     Args:
         generator: or a provider.
         system: a system message for conversations that bring none.
+        drop_oldest: what happens where a conversation outgrows the model's context, or `max_length`.
+            False: an error. True: the model is not given the oldest turns any more, each a question
+            with its answer; `Turn.dropped` says how many. System messages and the newest question
+            stay, and so does the last turn where it fits.
+
+    Where turns are dropped, all that follows is evaluated again. So many go at once that there is room
+    for some more, and a conversation that goes on from there drops the same ones.
 
     Raises:
         InputError: the model has no chat template, or its template takes no system message.
     """
 
-    def __init__(self, generator: Generator | BaseProvider, system: str | None = None) -> None:
+    def __init__(
+        self, generator: Generator | BaseProvider, system: str | None = None, drop_oldest: bool = False
+    ) -> None:
         if isinstance(generator, BaseProvider):
             generator = Generator(generator)
         if not isinstance(generator, Generator):
             raise InputError(f"a chat needs a Generator or a provider, not {type(generator).__name__}")
         self.generator = generator
         self.system = system
+        self.drop_oldest = drop_oldest
         self._turns: deque[Turn] = deque(maxlen=_REMEMBERED)
-        self._rendered(self.with_system([{"role": "user", "content": "?"}]))
+        self._rendered(check_messages(self.with_system([{"role": "user", "content": "?"}])))
 
     @with_options_of(Generator.stream)
     def run_turn(
@@ -65,11 +71,13 @@ class ChatPipeline:
             **generation: what `Generator.generate` takes: `operator`, `max_new_tokens`, ...
 
         Returns:
-            The answer, and the conversation with question and answer.
+            The answer, and the conversation with question and answer; all of it, also where turns were
+            dropped.
 
         Raises:
-            InputError: question, history or a parameter cannot be used, or the conversation is longer
-                than the model's context; before anything is evaluated.
+            InputError: question, history or a parameter cannot be used, or the conversation (with
+                `drop_oldest`, the question) is longer than the model's context; before anything is
+                evaluated.
             ContextFullError, ExhaustedError: where that is asked for.
         """
         turn = self.stream_turn(question, history, **generation)
@@ -84,8 +92,8 @@ class ChatPipeline:
         if not isinstance(question, str) or not question.strip():
             raise InputError("the question is empty: say something")
         messages += check_messages([{"role": "user", "content": question}])
-        text = self._rendered(messages)
-        turn = Turn(messages, text, self.generator.stream(self._encoded(messages, text), **generation))
+        prompt = self._fitting(messages, generation)
+        turn = Turn(messages, prompt, self.generator.stream(prompt.tokens, **generation))
         self._turns.append(turn)
         return turn
 
@@ -96,13 +104,62 @@ class ChatPipeline:
         return [{"role": "system", "content": self.system}, *messages]
 
     def _rendered(self, messages: list[Message]) -> str:
-        try:
-            return self.generator.provider.chat_prompt(messages)
-        except BacktrackError:
-            raise
-        except Exception as error:  # a template is a program that came with the model
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"the model's chat template does not take this conversation ({reason})") from error
+        return chat_text(self.generator.provider, messages)
+
+    # -- what the model is given -----------------------------------------------------------
+
+    def _fitting(self, messages: list[Message], generation: Mapping[str, Any]) -> Prompt:
+        """The conversation, without its oldest turns where it does not fit with room for an answer."""
+        size, room = self._size_and_room(generation)
+        dropped = self._dropped_before(messages)
+        prompt = self._prompt(messages, dropped)
+        most = size - room
+        if not self.drop_oldest or not size or len(prompt.tokens) <= most:
+            return prompt
+        first, last = dropped + 1, len(_questions(messages)) - 1
+
+        def fits(count: int, most: int) -> bool:
+            return len(self._prompt(messages, count).tokens) <= most
+
+        # Half of what there is room for, so that the next turns find room as well.
+        counts = range(first, last)
+        dropped = first + bisect_left(counts, True, key=lambda count: fits(count, most // 2))
+        if first < last == dropped and fits(last - 1, most):
+            dropped = last - 1  # the last answer, which the question may be about, all the same
+        prompt = self._prompt(messages, min(dropped, last))
+        limit = self.generator.provider.context_size
+        if limit is not None and len(prompt.tokens) >= limit:
+            system = any(message["role"] == "system" for message in messages)
+            what, it = ("question and system message make", "them") if system else ("the question alone makes", "it")
+            raise InputError(
+                f"{what} {len(prompt.tokens)} tokens and the model's context holds {limit}: "
+                f"shorten {it}{self.generator.provider.larger_context}"
+            )
+        return prompt
+
+    def _size_and_room(self, generation: Mapping[str, Any]) -> tuple[int, int]:
+        """How many tokens a conversation may have (0: no limit), and how many of them an answer should get."""
+        options = {**_DEFAULTS, **generation}
+        longest, new = (
+            None if options[name] is None else check_count(name, options[name])
+            for name in ("max_length", "max_new_tokens")
+        )
+        limits = [limit for limit in (self.generator.provider.context_size, longest) if limit is not None]
+        size = min(limits, default=0)
+        room = max(1, size // 4)
+        return size, room if new is None else min(new, room)
+
+    def _dropped_before(self, messages: list[Message]) -> int:
+        """How many turns were dropped when the model last answered a question of this conversation."""
+        earlier = [turn for turn in reversed(self._turns) if turn.is_part_of(messages)]
+        return max(earlier, key=lambda turn: len(turn.history)).dropped if earlier else 0
+
+    def _prompt(self, messages: list[Message], dropped: int) -> Prompt:
+        """The conversation without so many of its oldest turns."""
+        first = _questions(messages)[dropped] if dropped else 0
+        seen = [message for index, message in enumerate(messages) if index >= first or message["role"] == "system"]
+        text = self._rendered(seen)
+        return Prompt(seen, text, self._encoded(seen, text), dropped)
 
     def _encoded(self, messages: list[Message], text: str) -> list[int]:
         """Token ids of a conversation, with the very tokens of answers that were written a moment ago.
@@ -116,7 +173,23 @@ class ChatPipeline:
             answer = turn.spelled(provider)
             if answer is not None:
                 return turn.prompt + answer + provider.encode_within(text[len(turn.whole_text) :])
-        return prompt_tokens(provider, text, None)
+        return encoded(provider, text, None)
+
+
+class Prompt(NamedTuple):
+    """What the model is given of a conversation.
+
+    Attributes:
+        seen: the messages.
+        text: those, in the model's format.
+        tokens: the same as token ids.
+        dropped: how many of the oldest turns are not among them.
+    """
+
+    seen: list[Message]
+    text: str
+    tokens: list[int]
+    dropped: int
 
 
 class Turn(Iterator[str]):
@@ -126,12 +199,15 @@ class Turn(Iterator[str]):
 
     Attributes:
         stream: the answer, with `tokens`, `text`, `stats` and the reason why it ended.
+        dropped: how many of the conversation's oldest turns the model was not given.
     """
 
-    def __init__(self, messages: list[Message], text: str, stream: TokenStream) -> None:
+    def __init__(self, messages: list[Message], prompt: Prompt, stream: TokenStream) -> None:
         self.stream = stream
+        self.dropped = prompt.dropped
         self._messages = messages  # up to the question
-        self._rendered = text  # the same
+        self._seen = prompt.seen  # those of them that the model was given
+        self._rendered = prompt.text
         self._pieces = stream.pieces()
 
     def __next__(self) -> str:
@@ -162,12 +238,17 @@ class Turn(Iterator[str]):
 
     @property
     def whole_text(self) -> str:
-        """Rendered, with what was written until now."""
+        """Rendered, with what was written until now; without what was dropped."""
         return self._rendered + self.answer
 
-    def begins(self, messages: list[Message], text: str) -> bool:
-        """Whether a conversation goes on from this turn, and its rendering does too."""
-        return text.startswith(self.whole_text) and messages[: len(self._messages) + 1] == self.history
+    def begins(self, seen: list[Message], text: str) -> bool:
+        """Whether what the model is given goes on from this turn, and its rendering does too."""
+        ours = [*self._seen, {"role": "assistant", "content": self.answer}]
+        return text.startswith(self.whole_text) and seen[: len(ours)] == ours
+
+    def is_part_of(self, messages: list[Message]) -> bool:
+        """Whether a conversation is this one up to the question; its answer may be another."""
+        return messages[: len(self._messages)] == self._messages
 
     def spelled(self, provider: BaseProvider) -> list[int] | None:
         """The answer's tokens where they spell it exactly: neither a stop string's beginning nor special tokens."""
@@ -187,74 +268,6 @@ class Turn(Iterator[str]):
         return None if hidden else tokens
 
 
-def check_messages(messages: Any) -> list[Message]:
-    """A copy of a conversation.
-
-    Raises:
-        InputError: it is no list of messages.
-    """
-    if not isinstance(messages, (list, tuple)):
-        raise InputError(f"a conversation is a list of messages, not {type(messages).__name__}")
-    for number, message in enumerate(messages, 1):
-        if not isinstance(message, Mapping):
-            raise InputError(f'message {number} is not of the form {{"role": "user", "content": "..."}}')
-        if message.get("role") not in _ROLES:
-            raise InputError(f"message {number} has the role {message.get('role')!r:.40}: use {', '.join(_ROLES)}")
-        content = message.get("content")
-        if not isinstance(content, str):
-            raise InputError(f"message {number} has no text as its content")
-        try:
-            content.encode()
-        except UnicodeEncodeError:
-            raise InputError(f"message {number} is not valid text: it has half a character in it") from None
-    return [dict(message) for message in messages]
-
-
-def load_messages(path: str | os.PathLike[str]) -> list[Message]:
-    """Read a conversation: a JSON list of messages.
-
-    Raises:
-        InputError: the file cannot be read, or holds something else.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not a saved chat: it is not JSON ({error})") from error
-    try:
-        return check_messages(content)
-    except InputError as error:
-        raise InputError(f"{path} is not a saved chat: {error}") from error
-
-
-def save_messages(path: str | os.PathLike[str], messages: Sequence[Mapping[str, str]]) -> None:
-    """Write a conversation as a JSON list of messages: all of it, or, on an error, nothing.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    text = json.dumps(check_messages(messages), ensure_ascii=False, indent=2) + "\n"
-    try:
-        target = Path(path).resolve()  # through a link, not in its place
-        if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
-            raise PermissionError("it is no file that may be written")
-        _replace(target, text)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _replace(target: Path, text: str) -> None:
-    """Write a file beside the target, and put it in its place when it is complete."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("x", encoding="utf-8") as file:
-            if target.exists():
-                shutil.copymode(target, part)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    finally:
-        with suppress(OSError):
-            part.unlink()
+def _questions(messages: Sequence[Message]) -> list[int]:
+    """Where the turns of a conversation begin."""
+    return [index for index, message in enumerate(messages) if message["role"] == "user"]

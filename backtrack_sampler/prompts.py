@@ -3,15 +3,113 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
 
 from .checks import check_count, check_seed
-from .errors import InputError
+from .errors import BacktrackError, InputError
+from .messages import check_messages
 from .options import SessionOptions
 from .provider.base_provider import BaseProvider
 
-__all__ = ["limited", "prompt_tokens", "seeds_of"]
+__all__ = [
+    "OPTIONS", "OUTCOME", "Request", "chat_text", "encoded", "limited", "prompt_tokens", "request_of", "seeds_of",
+]  # fmt: skip
+
+#: What a dict may say of how its own streams are drawn; as in `BacktrackSampler.stream`.
+OPTIONS = (*(field.name for field in fields(SessionOptions)), "max_length")
+#: What is said of a stream in the dict that comes out, and may not stand in the one that goes in, but for a seed.
+OUTCOME = ("index", "sample", "seed", "text", "tokens", "discarded", "rollbacks", "finish_reason", "error")
+
+
+class Request(NamedTuple):
+    """What one prompt of a batch asks for.
+
+    Attributes:
+        given: what the dict that comes out repeats.
+        prompt: text or token ids; None for a conversation.
+        messages: of a conversation, with its system message.
+        options: those of `OPTIONS` that are its own, checked.
+    """
+
+    given: dict[str, Any]
+    prompt: Any
+    messages: list[dict[str, str]] | None
+    options: dict[str, Any]
+
+    def tokens(self, provider: BaseProvider, add_special_tokens: bool | None) -> list[int]:
+        """The tokens to go on from, checked."""
+        prompt = self.prompt if self.messages is None else chat_text(provider, self.messages)
+        return prompt_tokens(provider, prompt, add_special_tokens)
+
+
+def request_of(prompt: Any, system: str | None = None) -> Request:
+    """Read a prompt, or a dict with "prompt" or "messages", and whatever else there is to say of it.
+
+    None and NaN, which tables have where nothing stands, count as if they were not there.
+
+    Args:
+        prompt: text, token ids or a dict.
+        system: a message for conversations that have none of their own.
+
+    Raises:
+        InputError: it has neither prompt nor messages, or something that it says cannot be used.
+    """
+    if not isinstance(prompt, Mapping):
+        return Request({"prompt": prompt}, prompt, None, {})
+    said = {name: value for name, value in prompt.items() if value is not None and not _is_nan(value)}
+    if taken := [name for name in OUTCOME if name in said and name != "seed"]:
+        raise InputError(f"{', '.join(taken)} is what the output itself says of a row: use another name")
+    options = {name: said[name] for name in OPTIONS if name in said}
+    SessionOptions(**{name: value for name, value in options.items() if name != "max_length"})
+    if "max_length" in options:
+        check_count("max_length", options["max_length"])
+    given = {name: value for name, value in prompt.items() if name not in OUTCOME}
+    messages = _conversation(said, system)
+    return Request(given, None if messages else said["prompt"], messages, options)
+
+
+def _conversation(said: Mapping[str, Any], default: str | None) -> list[dict[str, str]] | None:
+    """The messages that a dict stands for; None where its prompt is to be gone on from as it is."""
+    if "prompt" not in said and "messages" not in said:
+        raise InputError('it has neither prompt nor messages: write {"prompt": "..."} or {"messages": [...]}')
+    system = said.get("system")
+    if "prompt" not in said:
+        messages = check_messages(said["messages"])
+        if not messages or messages[-1]["role"] == "assistant":
+            raise InputError("the messages must end with one that is to be answered, not with the assistant's")
+    elif system is not None and not isinstance(said["prompt"], str):
+        raise InputError("a system message needs a prompt that is text, or messages")
+    elif system is not None:
+        messages = check_messages([{"role": "user", "content": said["prompt"]}])
+    else:
+        return None
+    if any(message["role"] == "system" for message in messages):
+        if system is not None:
+            raise InputError("there is a system message among the messages, and another one beside them: leave one out")
+    elif first := default if system is None else system:  # "" is none, where others have one
+        messages = [*check_messages([{"role": "system", "content": first}]), *messages]
+    return messages
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+def chat_text(provider: BaseProvider, messages: Sequence[Mapping[str, str]]) -> str:
+    """A conversation as the model's chat template has it.
+
+    Raises:
+        InputError: the template does not take it.
+    """
+    try:
+        return provider.chat_prompt(messages)
+    except BacktrackError:
+        raise
+    except Exception as error:  # a template is a program that came with the model
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"the model's chat template does not take this conversation ({reason})") from error
 
 
 def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_special_tokens: bool | None) -> list[int]:
@@ -22,7 +120,7 @@ def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_speci
                 prompt.encode()
             except UnicodeEncodeError as error:
                 raise InputError(f"the prompt is no valid text: half a character at {error.start}") from None
-        tokens = _encoded(provider, prompt, add_special_tokens) if prompt else []
+        tokens = encoded(provider, prompt, add_special_tokens) if prompt else []
     else:
         try:
             if isinstance(prompt, (bytes, bytearray)):
@@ -42,7 +140,8 @@ def prompt_tokens(provider: BaseProvider, prompt: str | Sequence[int], add_speci
     return tokens
 
 
-def _encoded(provider: BaseProvider, text: str, add_special_tokens: bool | None) -> list[int]:
+def encoded(provider: BaseProvider, text: str, add_special_tokens: bool | None) -> list[int]:
+    """The tokens of a text, however many; `add_special_tokens` as in `BacktrackSampler.stream`."""
     plain = provider.encode(text, add_special_tokens=False)
     if add_special_tokens is False:
         return plain

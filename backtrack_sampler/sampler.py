@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from .batch import Batch, StrategyMaker
-from .checks import check_count
+from .checks import check_count, check_seed
 from .errors import BacktrackError, InputError
 from .events import Listener
 from .options import SessionOptions
-from .prompts import limited, prompt_tokens, seeds_of
+from .prompts import limited, prompt_tokens, request_of, seeds_of
 from .provider.base_provider import BaseProvider
 from .signatures import like
 from .stats import Stats
@@ -28,8 +28,8 @@ class BacktrackSampler:
 
     Args:
         provider: the model.
-        strategy: looks at each token; or several, asked in order. Strategies written for
-            backtrack_sampler 3.x are recognised and adapted.
+        strategy: looks at each token; or several, asked in order. An operator, or a plain function of a
+            step, is one too. Strategies written for backtrack_sampler 3.x are recognised and adapted.
 
     Attributes:
         stats: what the last stream has cost, which grows while it runs, or the last `generate_texts`.
@@ -106,7 +106,7 @@ class BacktrackSampler:
 
     def generate_batch(
         self,
-        prompts: Sequence[str | Sequence[int]],
+        prompts: Iterable[str | Sequence[int] | Mapping[str, Any]],
         make_strategy: Callable[[], Any] | None = None,
         n: int = 1,
         seeds: int | Sequence[int] | None = None,
@@ -132,8 +132,11 @@ class BacktrackSampler:
         `generate` gives, wherever the engine's logits agree to rounding.
 
         Args:
-            prompts: texts, or token ids.
-            make_strategy: makes a strategy for each stream, or a list of them, such as
+            prompts: texts, token ids, or dicts with "prompt" or "messages", a conversation whose answer is
+                written. A dict may have a "system" message (which makes a conversation of a prompt), a "seed"
+                (for the first of its streams; the next has one more), and sampling options of its own; what
+                else it says is kept for `Batch.dicts`. None, or NaN, is as if it was not there.
+            make_strategy: makes a strategy or an operator for each stream, or a list of them, such as
                 `lambda: AntiSlopStrategy(...)`; None draws without one.
             n: streams for each prompt. Number `i` is of prompt `i // n`.
             seeds: one for each stream, or one for all: stream `i` has `seeds + i`. None or -1: random ones.
@@ -150,8 +153,10 @@ class BacktrackSampler:
             InputError: a parameter or a prompt cannot be used; before anything is evaluated.
             BatchError: at the end, where streams have failed; the others are complete.
         """
-        if isinstance(prompts, str):
-            raise InputError("prompts must be a list of prompts: for one, use generate")
+        if isinstance(prompts, (str, Mapping)):
+            raise InputError("prompts must be a list of prompts: for one, use generate, or write it in a list")
+        if type(prompts).__name__ == "DataFrame":  # which is a list of the names of its columns
+            raise InputError('prompts must be a list of prompts, not a table: pass table.to_dict("records")')
         try:
             prompts = list(prompts)
         except TypeError:
@@ -169,15 +174,21 @@ class BacktrackSampler:
         ready = []
         for number, prompt in enumerate(prompts):
             try:
-                tokens = prompt_tokens(self.provider, prompt, add_special_tokens)
-                ready.append((tokens, limited(options, tokens, max_length)))
+                request = request_of(prompt)
+                own = dict(request.options)
+                limit = own.pop("max_length", max_length)
+                tokens = request.tokens(self.provider, add_special_tokens)
+                ready.append((request, tokens, limited(replace(options, **own), tokens, limit)))
             except InputError as error:
                 raise InputError(f"prompt {number}: {error}" if len(prompts) > 1 else str(error)) from None
         maker, rows = StrategyMaker(make_strategy), []
         for index, seed in enumerate(seeds_of(seeds, n * len(ready))):
-            tokens, own = ready[index // n]
-            rows.append(TokenStream(self.provider, tokens, replace(own, seed=seed), maker, on_event, index))
-        return Batch(self.provider, rows, max_batch)
+            request, tokens, drawn = ready[index // n]
+            if "seed" in request.options:
+                first = check_seed("seed", request.options["seed"])
+                seed = None if first is None else first + index % n
+            rows.append(TokenStream(self.provider, tokens, replace(drawn, seed=seed), maker, on_event, index))
+        return Batch(self.provider, rows, max_batch, [request.given for request, _, _ in ready])
 
     @like(generate_batch)
     def generate_texts(self, *args: Any, **kwargs: Any) -> list[str]:

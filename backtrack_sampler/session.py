@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from .arrays import copy_of, scale
+from .arrays import copy_of, log_total, scale
 from .errors import BacktrackError, ExhaustedError, StrategyError
 from .events import Drawn, Event, Finished, Listener, Participant, Released, Rollback, Started
 from .matching import Decode, Match, TokenMatcher
@@ -90,7 +90,8 @@ class Session:
         self._stop_match: Match | None = None
         try:
             self._panel.reset()
-            self._panel.tell("on_start", Stream(tuple(prompt), decode, options, self._logit))
+            stream = Stream(tuple(prompt), decode, options, self._logit, self._log_probability, self._stops_at)
+            self._panel.tell("on_start", stream)
             if self._listeners:
                 taking = tuple(Participant(str(each), each._arguments) for each in self._panel.strategies)
                 self._emit(Started(tuple(prompt), options, taking, model, row))
@@ -182,6 +183,12 @@ class Session:
 
     def _logit(self, token: int) -> float:
         return float(self._logits[token])
+
+    def _log_probability(self, token: int) -> float:
+        return self._logit(token) - log_total(self._logits)
+
+    def _stops_at(self) -> int | None:
+        return None if self._stop_match is None else self._stop_match.start
 
     def _append(self, token: int, probs: Candidates, share: float) -> None:
         self.tokens.append(token)
@@ -294,10 +301,9 @@ class Session:
             token, self.last_text = self._stop.cut(self._stop_match)
             self._truncate(token, "session", "stop string")
         self.stats.finish_reason = reason
-        if reason not in ("end", "length"):
+        if reason not in ("end", "length") and not self.last_text:
             # The strategies have not been asked about an end just here, and it cannot be put off.
             while request := next(self._requests("at_end"), None):
-                self.last_text = ""
                 self._rollback(*request)
         self.finished = True
 

@@ -7,6 +7,7 @@ engine that has a loop of its own calls `begin`, hands each row of logits to `st
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ from .strategy.base_strategy import BaseStrategy
 __all__ = ["TokenStream"]
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _CHANCE = random.SystemRandom()
 
 
@@ -207,6 +209,11 @@ class TokenStream:
             self.error, self.done = error, True
         if session is not None:
             self._last_text = session.last_text
+            stats = self.stats
+            _log.debug(
+                "stream %d: %d tokens, %d taken back in %d rollbacks, ended by %s", self.index, stats.emitted,
+                stats.discarded, stats.rollbacks, self.error or stats.finish_reason or "its reader",
+            )  # fmt: skip
             try:
                 session.close()
             except BacktrackError as closing:

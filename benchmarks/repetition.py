@@ -14,18 +14,13 @@ import argparse
 from pathlib import Path
 
 from backtrack_sampler import BacktrackSampler, BaseProvider, OperatorStrategy, load_provider
+from backtrack_sampler.compare import repeated
 from backtrack_sampler.discovery import operator_names
 from backtrack_sampler.operators import BaseOperator, NGramOverlap, ProbabilityTrend, Repetition
 
 PROMPT = "Tell me a short tale of a dragon who is afraid of heights."
 README = Path(__file__).parents[1] / "README.md"
 START, END = "<!-- made by benchmarks/repetition.py -->", "<!-- end -->"
-
-
-def repeated(tokens: list[int], size: int = 4) -> float:
-    """The share of sequences of `size` tokens that were there before."""
-    grams = [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
-    return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def table(provider: BaseProvider, tokens: int, everything: bool) -> str:

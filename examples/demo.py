@@ -12,10 +12,11 @@ from backtrack_sampler import (
     BaseStrategy,
     CreativeWritingStrategy,
     Event,
-    Rollback,
     load_provider,
 )
+from backtrack_sampler.terminal.abilities import has_colours, size_of
 from backtrack_sampler.terminal.live_text import LiveText
+from backtrack_sampler.terminal.taken_back import summary
 
 PROMPT = "Tell me a short tale of a dragon who is afraid of heights."
 # What this small model cannot stop saying; anti-slop takes thousands of phrases at the same cost.
@@ -29,12 +30,11 @@ PHRASES = [
 def tell(title: str, provider: BaseProvider, strategy: BaseStrategy, temperature: float) -> None:
     """One tale as it is written, and then what was taken back."""
     print(f"\n=== {title} ===\n")
-    taken_back: list[Rollback] = []
-    live = LiveText(sys.stdout, provider.decode) if sys.stdout.isatty() else None
+    events: list[Event] = []
+    live = LiveText(sys.stdout, provider.decode) if has_colours(sys.stdout) else None
 
     def listen(event: Event) -> None:
-        if isinstance(event, Rollback):
-            taken_back.append(event)
+        events.append(event)
         if live is not None:
             live(event)
 
@@ -46,13 +46,8 @@ def tell(title: str, provider: BaseProvider, strategy: BaseStrategy, temperature
             print(text, end="", flush=True)
     if live is not None:
         live.finish()
-    stats = sampler.stats
-    print(f"\n\nTaken back: {stats.rollbacks} times, {stats.discarded} tokens, {stats.emitted} stand.")
-    for event in taken_back[:12]:
-        print(f"  after token {event.position:3d}: {event.text!r}  ({event.why})")
-    if len(taken_back) > 12:
-        print(f"  ... and {len(taken_back) - 12} more")
-    print(f"({stats.emitted / stats.seconds:.0f} tokens/s, {stats.forward_passes} forward passes)")
+    print("\n")
+    print(summary(events, sampler.stats, size_of(sys.stdout)[0], paused=live.paused if live is not None else 0.0))
 
 
 def main() -> None:

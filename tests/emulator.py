@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -58,6 +59,24 @@ class Emulator(pyte.Screen):
         """The characters of a row that have a style, such as "reverse" or "bold"."""
         cells = [self.buffer[row][column] for column in range(self.columns)]
         return "".join(cell.data for cell in cells if getattr(cell, name))
+
+
+class Terminal(io.StringIO):
+    """A terminal that a part of a program writes to, as `sys.stdout`."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        super().__init__()
+        self.screen = Emulator(columns, rows)
+
+    def write(self, text: str) -> int:
+        self.screen.type(text)
+        return super().write(text)
+
+    def isatty(self) -> bool:
+        return True
+
+    def size(self) -> tuple[int, int]:
+        return self.screen.columns, self.screen.lines
 
 
 class Program:

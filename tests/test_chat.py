@@ -200,6 +200,174 @@ def test_conversation_longer_than_the_context() -> None:
     assert len(history) == 6
 
 
+# -- a context that fills up -----------------------------------------------------------------
+# In FakeChat's format a question of n letters is n + 3 tokens, and its answer of m letters m + 1 more.
+
+
+def talk(pipeline: ChatPipeline, turns: int, **options: Any) -> list[Any]:
+    """So many turns, one going on from the other; each question and each answer is one letter."""
+    done: list[Any] = []
+    for _ in range(turns):
+        history = done[-1].history if done else []
+        done.append(pipeline.stream_turn("c", history, strategy=Says(B), **options))
+        list(done[-1])
+    return done
+
+
+def test_the_oldest_turns_are_dropped() -> None:
+    """Where a conversation does not fit with room for an answer the model gets less of it; its history stays whole."""
+    provider = FakeChat(context_size=64)
+    turns = talk(ChatPipeline(provider, "a", drop_oldest=True), 17, max_new_tokens=8)
+    assert turns[-1].history == [{"role": "system", "content": "a"}, *[user("c"), assistant("b")] * 17]
+    # 3 tokens, 6 for each turn and 4: after nine turns these are more than 64 - 8, and after three less than half.
+    assert [turn.dropped for turn in turns] == [0] * 9 + [6] * 6 + [12] * 2
+    for turn in turns:
+        seen = ["system: a|", *["user: c|assistant: b|"] * (turns.index(turn) - turn.dropped), "user: c|assistant: "]
+        assert provider.decode(turn.prompt) == "".join(seen)
+
+
+def test_turns_after_dropped_ones_evaluate_only_what_is_new() -> None:
+    """What is dropped once stays dropped, so that the next turns go on from what was evaluated."""
+    provider = FakeChat(context_size=64)
+    pipeline = ChatPipeline(provider, drop_oldest=True)
+    history: list[Message] = []
+    costs = []
+    for n in range(11):
+        turn = pipeline.stream_turn(
+            f"{n:04b}".translate({48: "a", 49: "c"}), history, strategy=Says(A, B), max_new_tokens=8
+        )
+        list(turn)
+        history = turn.history
+        costs.append((turn.dropped, len(provider.new)))
+    assert [dropped for dropped, _ in costs] == [0] * 5 + [3] * 4 + [7] * 2
+    kept = [cost for (dropped, cost), (before, _) in zip(costs[1:], costs, strict=False) if dropped == before]
+    assert set(kept) == {len([BAR, USER, A, C, A, C, BAR, ASSISTANT, A, B])}
+    retried = pipeline.stream_turn(history[-2]["content"], history[:-2], strategy=Says(C), max_new_tokens=8)
+    list(retried)
+    assert (retried.dropped, provider.new) == (7, [C])
+
+
+def test_without_drop_oldest_nothing_is_dropped() -> None:
+    """Then a conversation that does not fit is refused, as one that fits without room for an answer is not."""
+    pipeline = ChatPipeline(FakeChat(context_size=32))
+    turns = talk(pipeline, 5)
+    assert [len(turn.prompt) for turn in turns] == [4, 10, 16, 22, 28]
+    with pytest.raises(InputError, match="the prompt has 34 tokens and the model's context holds 32"):
+        pipeline.stream_turn("c", turns[-1].history)
+
+
+def test_the_last_turn_stays_where_it_fits() -> None:
+    """What a question may be about is dropped last, and only where it does not fit."""
+    pipeline = ChatPipeline(FakeChat(context_size=40), drop_oldest=True)
+    history = [user("a"), assistant("b" * 8), user("a"), assistant("b" * 14)]
+    turn = pipeline.stream_turn("cab", history, max_new_tokens=5)
+    assert turn.dropped == 1  # though 19 + 5 tokens are more than half of 40 - 5
+    longer = pipeline.stream_turn("c" * 15, history, max_new_tokens=5)
+    assert longer.dropped == 2
+    assert len(longer.history) == 6
+
+
+def test_room_for_an_answer() -> None:
+    """As much as it may have, but no more than a quarter of the context."""
+    for size, options, dropped in (
+        (12, {"max_new_tokens": 2}, 0), (12, {"max_new_tokens": 3}, 1), (12, {"max_new_tokens": None}, 1),
+        (12, {}, 1), (13, {}, 0), (13, {"max_new_tokens": 50}, 0), (11, {"max_new_tokens": 1}, 0),
+    ):  # fmt: skip
+        pipeline = ChatPipeline(FakeChat(context_size=size), drop_oldest=True)
+        assert pipeline.stream_turn("c", [user("a"), assistant("b")], **options).dropped == dropped, (size, options)
+    with pytest.raises(InputError, match="max_new_tokens must be"):
+        pipeline.stream_turn("c", max_new_tokens="many")
+
+
+def test_max_length_is_a_limit_like_the_context() -> None:
+    """A conversation that has outgrown it loses its oldest turns as well."""
+    provider = FakeChat()
+    turns = talk(ChatPipeline(provider, drop_oldest=True), 6, max_length=24, max_new_tokens=4)
+    assert turns[-1].dropped > 0
+    assert all(len(turn.prompt) + 4 <= 24 for turn in turns)
+    with pytest.raises(InputError, match="the prompt alone has 33 tokens, and max_length is 24"):
+        ChatPipeline(provider, drop_oldest=True).stream_turn("c" * 30, turns[-1].history, max_length=24)
+    # Where nothing limits it, nothing is dropped.
+    assert talk(ChatPipeline(provider, drop_oldest=True), 20)[-1].dropped == 0
+
+
+def test_a_question_that_does_not_fit_alone() -> None:
+    """It is refused before anything is evaluated, and the conversation can go on."""
+    provider = FakeChat(context_size=24)
+    pipeline = ChatPipeline(provider, drop_oldest=True)
+    history = talk(pipeline, 2)[-1].history
+    assert provider.new
+    for question in ("c" * 30, "c" * 21):
+        with pytest.raises(InputError, match="the question alone makes .* context holds 24: shorten it"):
+            pipeline.stream_turn(question, history)
+    with pytest.raises(InputError, match="question and system message make 36 tokens .* shorten them"):
+        ChatPipeline(provider, "c" * 30, drop_oldest=True).stream_turn("c", history)
+    assert provider.new == []
+    fits = pipeline.stream_turn("c" * 20, history, strategy=Says(B))  # with no more room than for a token
+    assert (list(fits), fits.dropped) == (["b"], 2)
+
+
+def test_going_back_brings_turns_back() -> None:
+    """After an undo the model sees again what fits again."""
+    pipeline = ChatPipeline(FakeChat(context_size=32), drop_oldest=True)
+    turns = talk(pipeline, 5, max_new_tokens=8)
+    assert turns[-1].dropped > 0
+    long = pipeline.stream_turn("c" * 20, turns[-1].history, strategy=Says(B))
+    assert long.dropped == 5
+    assert pipeline.stream_turn("a", turns[-1].history).dropped == turns[-1].dropped
+    assert pipeline.stream_turn("a", turns[0].history).dropped == 0
+
+
+def test_what_was_dropped_last_counts() -> None:
+    """Where a question was answered several times, the next one goes on from what the model saw last."""
+    pipeline = ChatPipeline(FakeChat(context_size=64), drop_oldest=True)
+    turn = talk(pipeline, 10, max_new_tokens=2)[-1]
+    again = pipeline.stream_turn("c", turn.history[:-2], max_new_tokens=16)
+    assert turn.dropped == 0 < again.dropped
+    assert pipeline.stream_turn("c", turn.history[:-2], max_new_tokens=2).dropped == again.dropped
+    assert pipeline.stream_turn("c", again.history, max_new_tokens=2).dropped == again.dropped
+
+
+def test_what_a_template_wants_stays_true() -> None:
+    """Turns go as a whole, from the first question to the last answer of each, and a greeting with the first."""
+    provider = FakeChat(context_size=20)
+    history = [assistant("ab"), user("a"), user("b"), assistant("c"), assistant("c"), user("a"), assistant("b")]
+    turn = ChatPipeline(provider, drop_oldest=True).stream_turn("c", history, max_new_tokens=5)
+    assert turn.dropped == 2
+    assert provider.decode(turn.prompt) == "user: a|assistant: b|user: c|assistant: "
+    assert turn.history[:-1] == [*history, user("c")]
+
+
+def test_over_long_conversations_with_a_small_context() -> None:
+    """Whatever is asked, undone and loaded: what the model gets fits, is an end of what was said, and begins with a
+    question; the system message is always there, and a turn that was dropped comes back only with an undo."""
+    provider = FakeChat(context_size=40)
+    rng = random.Random(2)
+    pipeline = ChatPipeline(provider, "ca", drop_oldest=True)
+    history: list[Message] = []
+    dropped = drops = 0
+    for n in range(400):
+        if rng.random() < 0.1:
+            history = history[: 1 + 2 * rng.randrange(len(history) // 2 + 1)]
+            dropped = 0
+        if rng.random() < 0.02:
+            pipeline, dropped = ChatPipeline(provider, "ca", drop_oldest=True), 0
+        question = rng.choice(["a", "ab", "b c", "abc" * 4])
+        turn = pipeline.stream_turn(question, history, seed=n, max_new_tokens=rng.randrange(1, 12))
+        whole = provider.chat_prompt(turn.history[:-1])
+        head, seen = "system: ca|", provider.decode(turn.prompt)
+        assert len(turn.prompt) < 40
+        assert seen.startswith(head + "user: ")
+        assert whole.endswith(seen.removeprefix(head))
+        assert seen.count("user: ") == whole.count("user: ") - turn.dropped >= 1
+        assert turn.dropped >= dropped
+        drops += turn.dropped > dropped
+        dropped = turn.dropped
+        list(turn)
+        history = turn.history
+    assert drops > 20
+
+
 # -- only what is new ------------------------------------------------------------------------
 
 
@@ -426,6 +594,27 @@ def test_conversation_longer_than_a_real_context(smollm: Any) -> None:
         ChatPipeline(smollm).run_turn("word " * 2100)
     assert "\n" not in str(raised.value)
     assert smollm.evaluated_tokens == before
+
+
+@pytest.mark.slow
+def test_a_real_context_that_fills_up(smollm_file: Path) -> None:
+    """In 256 tokens a chat goes on and on; most turns go on from the tokens of the turn before."""
+    from backtrack_sampler.provider.llamacpp_provider import LlamacppProvider
+
+    provider = LlamacppProvider.from_pretrained(smollm_file, n_ctx=256)
+    pipeline = ChatPipeline(provider, "Answer in one sentence.", drop_oldest=True)
+    turns: list[Any] = []
+    for n in range(12):
+        history = turns[-1].history if turns else []
+        turn = pipeline.stream_turn(f"Tell me of number {n}.", history, seed=n, max_new_tokens=20)
+        list(turn)
+        assert len(turn.prompt) <= 256 - 20
+        assert provider.decode(turn.prompt).startswith("system\nAnswer in one sentence.\nuser\n")
+        if turns and turn.dropped == turns[-1].dropped:
+            assert turn.prompt[: len(turns[-1].prompt)] == turns[-1].prompt
+        turns.append(turn)
+    assert len(turns[-1].history) == 25
+    assert 2 <= len({turn.dropped for turn in turns}) - 1 <= 4
 
 
 @pytest.mark.slow

@@ -133,7 +133,7 @@ def test_options_are_passed_on() -> None:
         ({"prompt": ""}, "prompt is empty"), ({"prompt": []}, "prompt is empty"), ({"prompt": [0.5]}, "token ids"),
         ({"operator": 5}, "operator must be"), ({"operator": Repetition}, "operator must be"),
         ({"operator": AntiSlopStrategy(abc(), ["a"])}, "pass it as strategy="),
-        ({"strategy": 5}, "not a strategy"), ({"strategy": Repetition()}, "not a strategy"),
+        ({"strategy": 5}, "not a strategy"), ({"strategy": lambda: None}, "no function of one step"),
         ({"strategy": AntiSlopStrategy}, "is a class"), ({"backtrack_every_n": 0}, "backtrack_every_n"),
         ({"backtrack_every_n": 0, "operator": Repetition()}, "backtrack_every_n"),
         ({"max_new_tokens": 0}, "max_new_tokens"), ({"temperature": -1}, "temperature"), ({"top_k": -1}, "top_k"),

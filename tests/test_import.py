@@ -15,7 +15,7 @@ for package in (strategies, providers):
         # The others of transformers are imported when a model is evaluated.
         if not module.name.startswith("transformers_") or module.name in ("transformers_provider", "transformers_model"):
             importlib.import_module(f"{package.__name__}.{module.name}")
-third = {"torch", "numpy", "curses", "_curses", "transformers", "llama_cpp", "typing_extensions", "regex", "tqdm"}
+third = {"torch", "numpy", "curses", "_curses", "transformers", "llama_cpp", "typing_extensions", "regex", "tqdm", "wordfreq"}
 assert not third & set(sys.modules), third & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)

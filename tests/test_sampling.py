@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtrack_sampler.arrays import entropy, scale, top_of_rows
+from backtrack_sampler.arrays import entropy, log_total, scale, top_of_rows
 from backtrack_sampler.candidates import ArrayCandidates, top
 from backtrack_sampler.errors import InputError, ModelError
 from backtrack_sampler.options import SessionOptions
@@ -351,3 +351,21 @@ def test_whole_vocabularies_of_any_size_of_logits() -> None:
 def test_the_entropy_of_nothing() -> None:
     """Where all is banned there is no uncertainty."""
     assert entropy([-math.inf] * 3) == 0.0
+
+
+@given(
+    st.lists(st.floats(-50, 50) | st.just(-math.inf), min_size=1, max_size=60).filter(lambda row: max(row) > -math.inf)
+)
+def test_log_total_is_the_same_in_every_library(row: list[float]) -> None:
+    """The log of the sum of exponentials, of lists, arrays and tensors; what is banned counts zero."""
+    expected = math.log(math.fsum(math.exp(value - 50) for value in row)) + 50
+    for logits in (ListLogits(row), np.array(row, dtype=np.float32), torch.tensor(row)):
+        assert log_total(logits) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_log_total_of_extremes() -> None:
+    """Of nothing it is minus infinity, of what is forced infinity; large logits do not overflow."""
+    for make in (ListLogits, lambda row: np.array(row, dtype=np.float32), torch.tensor):
+        assert log_total(make([-math.inf, -math.inf])) == -math.inf
+        assert log_total(make([0.0, math.inf])) == math.inf
+        assert log_total(make([1e4, 1e4])) == pytest.approx(1e4 + math.log(2))

@@ -5,26 +5,51 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from ..checks import check_count
-from ..discovery import load_provider
-from ..errors import BacktrackError, InputError
+from ..discovery import embedded_model, load_provider, wants_model
+from ..errors import InputError
 from ..options import SessionOptions
-from ..prompts import prompt_tokens
+from ..prompts import chat_text, prompt_tokens
 from ..provider.base_provider import BaseProvider
 from ..stats import Stats
-from .strategy_spec import OperatorSpec, StrategySpec, parse_operator, parse_spec
+from ..strategy.chain_strategy import as_strategies
+from .strategy_spec import (
+    OperatorSpec,
+    StrategySpec,
+    is_provider_file,
+    parse_operator,
+    parse_provider,
+    parse_spec,
+)
 
-MODEL_HELP = "a .gguf file, a folder or a hub name (default: the embedded SmolLM2)"
+MODEL_HELP = "a .gguf file, a folder, a hub name or FILE.py:MyProvider (default: the embedded SmolLM2)"
 SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE."
 #: finish_reason -> what to say where a text ends for it.
 ENDS = {
     "exhausted": "nothing was left to draw: see --on-exhausted",
     "context": "the model's context was full: see --context",
 }
+
+
+def examples(*lines: str, more: str = "") -> dict[str, Any]:
+    """What a command's help ends with, for `add_parser`: what else there is to say, and examples."""
+    shown = "\n".join(["example:" if len(lines) == 1 else "examples:", *(f"  {line}" for line in lines)])
+    return {"epilog": f"{more}\n\n{shown}".strip(), "formatter_class": _Formatter}
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Leaves alone what is indented: command lines, which somebody may copy."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.split("\n\n")
+        return "\n\n".join(
+            each if "\n  " in each else super(_Formatter, self)._fill_text(each, width, indent) for each in paragraphs
+        )
+
 
 # -- what is asked for ---------------------------------------------------------------------
 
@@ -44,7 +69,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_engine(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--engine", help="llamacpp or transformers (default: what fits the model)")
+    group.add_argument("--engine", help="llamacpp, transformers or one of your own (default: what fits the model)")
     group.add_argument("--context", type=int, help="context size in tokens (llama.cpp)")
     group.add_argument("--device", help="where to run (transformers), for example cuda (default: a GPU that is there)")
     group.add_argument("--threads", type=int, metavar="N", help="processor threads of the model")
@@ -131,17 +156,53 @@ def check_system(options: argparse.Namespace) -> None:
 
 
 def specs_of(options: argparse.Namespace) -> list[StrategySpec | OperatorSpec]:
-    return [(parse_operator if kind == "operator" else parse_spec)(text) for kind, text in options.strategies]
+    return parse_specs(options.strategies)
+
+
+def parse_specs(given: Sequence[tuple[str, str]]) -> list[StrategySpec | OperatorSpec]:
+    """Of each its kind, "strategy" or "operator", and how it is written."""
+    return [(parse_operator if kind == "operator" else parse_spec)(text) for kind, text in given]
 
 
 def provider_of(options: argparse.Namespace) -> BaseProvider:
     """Load the model."""
     _quiet()
-    if options.context is not None:
-        check_count("--context", options.context)
+    for name in ("context", "threads"):
+        if getattr(options, name) is not None:
+            check_count(f"--{name}", getattr(options, name))
     given = {"n_ctx": options.context, "device": options.device, "threads": options.threads}
     extra = {name: value for name, value in given.items() if value is not None}
-    return load_provider(options.model, options.engine, **extra)
+    model, engine = options.model, options.engine
+    if model is not None and is_provider_file(model):
+        model, own, _ = parse_provider(model)
+        extra |= own
+    if engine is not None and is_provider_file(engine):
+        engine, own, _ = parse_provider(engine)
+        extra |= own
+    provider = load_provider(model, engine, **extra)
+    if options.context and provider.context_size and provider.context_size < options.context:
+        print(
+            f"backtrack-sampler: --context {options.context} is more than this model was made for: "
+            f"it is {provider.context_size}",
+            file=sys.stderr,
+        )
+    return provider
+
+
+def model_name(options: argparse.Namespace) -> str:
+    """What to call the model that the options mean, before it is loaded."""
+    engine = options.engine
+    if engine is not None and is_provider_file(engine):
+        engine = parse_provider(engine)[0]
+    if options.model is None and not wants_model(engine):
+        return str(options.engine)
+    return options.model or embedded_model().name
+
+
+def model_files(options: argparse.Namespace) -> dict[str, str]:
+    """The files of a provider of one's own, and what tells whether they are still the same."""
+    given = [text for text in (options.model, options.engine) if text is not None and is_provider_file(text)]
+    return {file: digest for text in given for file, digest in parse_provider(text)[2].items()}
 
 
 def _quiet() -> None:
@@ -151,21 +212,41 @@ def _quiet() -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
 
 
-def tokens_of(options: argparse.Namespace, provider: BaseProvider, prompt: str) -> list[int]:
-    """The tokens to go on from, with a chat template around the prompt where one is wanted."""
-    if options.chat:
+def about(options: argparse.Namespace, specs: Sequence[StrategySpec | OperatorSpec]) -> dict[str, Any]:
+    """How texts come to be, besides sampling: what a file of rows says of it; JSON."""
+    files = model_files(options)
+    return {
+        "model": model_name(options),
+        "engine": options.engine,
+        **({"provider_sha256": files} if files else {}),
+        "chat": options.chat,
+        "system": options.system,
+        "strategies": [
+            {kind: text, **({"sha256": spec.files} if spec.files else {})}
+            for (kind, text), spec in zip(options.strategies, specs, strict=True)
+        ],
+    }
+
+
+def tokens_of(
+    options: argparse.Namespace, provider: BaseProvider, prompt: str | Sequence[Mapping[str, str]]
+) -> list[int]:
+    """The tokens to go on from; with a chat template around messages, and around a prompt where it is wanted."""
+    if options.chat and isinstance(prompt, str):
         system = [{"role": "system", "content": options.system}] if options.system else []
-        try:
-            prompt = provider.chat_prompt([*system, {"role": "user", "content": prompt}])
-        except BacktrackError:
-            raise
-        except Exception as error:  # a template is a program that came with the model
-            raise InputError(f"the model's chat template does not take this ({error})") from error
-    return prompt_tokens(provider, prompt, None)
+        prompt = [*system, {"role": "user", "content": prompt}]
+    return prompt_tokens(provider, prompt if isinstance(prompt, str) else chat_text(provider, prompt), None)
 
 
 def strategies_of(specs: Sequence[StrategySpec | OperatorSpec], provider: BaseProvider) -> list[Any]:
     return [spec.build(provider) for spec in specs]
+
+
+def announce(specs: Sequence[StrategySpec | OperatorSpec], provider: BaseProvider) -> None:
+    """Say on stderr what was read from files, such as how many phrases: it may be another number than one thinks."""
+    for strategy in as_strategies([spec.build(provider) for spec in specs if spec.files]):
+        if said := strategy.describe():
+            print(f"{strategy} {said}", file=sys.stderr)
 
 
 def report(options: argparse.Namespace, stats: Stats) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
-import os
+import shutil
 import sys
-from contextlib import suppress
 
 from ..chat import Turn
 from ..errors import BacktrackError, InputError
 from ..events import Event, Rollback
 from ..matching import Decode
-from ..terminal.layout import printable
+from ..terminal.abilities import can_erase, has_colours
+from ..terminal.layout import printable, wrap
 from ..terminal.live_text import LiveText
+from ..terminal.taken_back import as_line
+from ..terminal.typewriter import Typewriter
+from .keyboard import Keyboard
+from .wording import in_commands
 
 __all__ = ["ChatScreen", "ShownAnswer"]
 
 _PROMPT = "> "
+_GOES_ON = "... "
 
 
 class ChatScreen:
@@ -27,46 +31,49 @@ class ChatScreen:
             raise InputError("a chat needs an input and an output")
         shown = sys.stdout.isatty()
         self.is_terminal = shown and sys.stdin.isatty()
-        capable = shown and os.environ.get("TERM") != "dumb"
-        self.has_colours = capable and not os.environ.get("NO_COLOR")
+        capable = can_erase(sys.stdout)
+        self.has_colours = has_colours(sys.stdout)
         self.keeps_controls = not shown
-        self._readline = None
-        if self.is_terminal and capable:
-            with suppress(ImportError):
-                self._readline = importlib.import_module("readline")
+        self.keyboard = Keyboard(self.write, editing=self.is_terminal and capable, colours=self.has_colours)
         if hasattr(sys.stdin, "reconfigure"):
             sys.stdin.reconfigure(errors="surrogateescape")  # what is no text is refused line by line
 
     def read(self) -> str | None:
-        """One line; None where the input ends, or the person wants to leave."""
+        """What a person says, a line or several; in a pipe a line. None where the input ends, or to leave."""
         if not self.is_terminal:
             return sys.stdin.readline() or None
         interrupted = False
         while True:
             self.write("\n")
+            lines: list[str] = []
             try:
-                return self._line()
+                prompt: str | None = _PROMPT
+                while prompt is not None:
+                    line = self.keyboard.line(prompt)
+                    if line is None:
+                        self.write("\n")  # an error where that was no Ctrl-D, but the terminal is gone
+                        return "\n".join(lines) or None
+                    lines.append(line)
+                    prompt = self._going_on(lines)
+                return "\n".join(lines)
             except KeyboardInterrupt:
                 self.write("\n")
-                if self._readline is not None and self._readline.get_line_buffer():
-                    continue  # that only clears the line
+                if lines or self.keyboard.has_begun:
+                    continue  # that only clears what was typed
                 if interrupted:
                     return None
                 interrupted = True
                 self.hint("(Ctrl-C again, Ctrl-D or /exit leaves)")
 
-    def _line(self) -> str | None:
-        try:
-            if self._readline is not None:
-                return input(_PROMPT)  # which makes use of it
-            self.write(_PROMPT)
-            line = sys.stdin.readline()
-        except EOFError:
-            line = ""
-        if line:
-            return line
-        self.write("\n")  # an error where that was no Ctrl-D, but the terminal is gone
-        return None
+    def _going_on(self, lines: list[str]) -> str | None:
+        """The prompt for more that belongs to these lines; None where they are all. A backslash that says so goes."""
+        if lines[-1].endswith("\\"):
+            lines[-1] = lines[-1][:-1]
+            return _GOES_ON
+        first = lines[0].lstrip()
+        if (first.startswith("/") and not first.startswith("//")) or not self.keyboard.is_more_waiting():
+            return None
+        return _GOES_ON if self.keyboard.edits else ""  # the terminal has shown it already
 
     def write(self, text: str) -> None:
         sys.stdout.write(text if self.keeps_controls else printable(text, keep="\n\t"))
@@ -85,7 +92,7 @@ class ChatScreen:
             self._styled("2", text)
 
     def error(self, error: BacktrackError) -> None:
-        text = " ".join(str(error).split())
+        text = in_commands(" ".join(str(error).split()))
         if self.is_terminal:
             self._styled("31", text)
         else:
@@ -96,7 +103,8 @@ class ChatScreen:
         print("\n" if self.is_terminal else "", text, sep="", file=sys.stderr)
 
     def _styled(self, style: str, text: str) -> None:
-        text = printable(text, keep="\n")
+        columns = shutil.get_terminal_size().columns
+        text = "\n".join(line.text for line in wrap(printable(text, keep="\n"), columns))
         sys.stdout.write(f"\x1b[{style}m{text}\x1b[0m\n" if self.has_colours else f"{text}\n")
         sys.stdout.flush()
 
@@ -108,6 +116,7 @@ class ShownAnswer:
         self._screen = screen
         self._verbose = verbose
         self._live: LiveText | None = None
+        self._typewriter = Typewriter(sys.stdout) if not verbose and can_erase(sys.stdout) else None
         self._turn: Turn | None = None
         self._written = 0  # characters of the answer
         self._in_line = False
@@ -123,8 +132,7 @@ class ShownAnswer:
         elif self._verbose and isinstance(event, Rollback):
             if self._in_line and sys.stdout.isatty():
                 self._write("\n")
-            why = f"{event.who}: {event.why}" if event.why else event.who
-            print(f"taken back: {event.text!r} ({why})", file=sys.stderr)
+            print(as_line(event), file=sys.stderr)
 
     def piece(self, text: str) -> None:
         self._written += len(text)
@@ -147,5 +155,5 @@ class ShownAnswer:
 
     def _write(self, text: str) -> None:
         if text:
-            self._screen.write(text)
+            (self._screen.write if self._typewriter is None else self._typewriter.type)(text)
             self._in_line = not text.endswith("\n")

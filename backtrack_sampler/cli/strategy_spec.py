@@ -1,4 +1,4 @@
-"""Strategies and operators on a command line: NAME[:key=value,...] or FILE.py:Class[:key=value,...]."""
+"""Strategies, operators and providers on a command line: NAME[:key=value,...] or FILE.py:Class[:key=value,...]."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..discovery import find_operator, find_strategy, path_and_class
+from ..discovery import find_operator, find_provider, find_strategy, model_parameter, path_and_class
 from ..errors import BacktrackError, InputError
 from ..operators import BaseOperator
 from ..provider.base_provider import BaseProvider
 from ..strategy.chain_strategy import ChainStrategy
 from ..strategy.operator_strategy import OperatorStrategy
 
-__all__ = ["OperatorSpec", "StrategySpec", "parameters", "parse_operator", "parse_spec"]
+__all__ = [
+    "OperatorSpec",
+    "StrategySpec",
+    "content_of",
+    "is_provider_file",
+    "parameters",
+    "parse_operator",
+    "parse_provider",
+    "parse_spec",
+]
 
 
 class StrategySpec(NamedTuple):
@@ -42,19 +52,21 @@ class OperatorSpec(NamedTuple):
     """An operator and its arguments, and those of the strategy around it.
 
     Attributes:
+        cls: its class; or a function of a step, to which the arguments are bound.
         files: the names of those it was read from, and what tells whether they are still the same.
     """
 
-    cls: type[BaseOperator]
+    cls: type[BaseOperator] | Callable[..., int]
     arguments: dict[str, Any]
     options: dict[str, Any]
     files: Mapping[str, str]
 
     def build(self, provider: BaseProvider | None = None) -> OperatorStrategy:
         """Make the operator, and the strategy around it; no model is needed."""
-        strategy: OperatorStrategy = _made(
-            OperatorStrategy, {"operator": _made(self.cls, self.arguments), **self.options}
-        )
+        operator: Any = _made(self.cls, self.arguments) if isinstance(self.cls, type) else self.cls
+        if operator is self.cls and self.arguments:
+            operator = partial(operator, **self.arguments)
+        strategy: OperatorStrategy = _made(OperatorStrategy, {"operator": operator, **self.options}, self.cls.__name__)
         return strategy
 
 
@@ -95,17 +107,42 @@ def parse_operator(text: str) -> OperatorSpec:
     return spec
 
 
-def parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
-    """What a constructor takes from a command line: not the provider, an operator or a screen."""
+def parse_provider(text: str) -> tuple[str, dict[str, Any], dict[str, str]]:
+    """Parse and check a provider in a file; also what files it is read from, as in a spec.
+
+    Raises:
+        InputError: as `parse_spec`.
+    """
+    name, rest = _split_name(text, "provider")
+    cls = find_provider(name)
+    known = parameters(getattr(cls, "from_pretrained", cls))
+    if (model := model_parameter(cls)) is not None:  # may be left out, or said otherwise
+        known[model.name] = model.replace(default=None)
+    arguments, files = _arguments(f"provider {name}", rest, known)
+    return name, arguments, _file_of(name) | files
+
+
+def is_provider_file(text: str) -> bool:
+    """Whether a model's name is FILE.py[:Class[:key=value,...]]."""
+    match = _SPEC.fullmatch(text)
+    return match is not None and bool(path_and_class(match["name"])[0])
+
+
+def parameters(made: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """What a constructor, or a function of a step, takes from a command line: not the provider, nor a screen."""
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    signature = inspect.signature(cls).parameters
-    hidden = ("operator", "provider", "screen")
+    signature = inspect.signature(made).parameters
+    hidden = {"operator", "provider", "screen"}
+    if inspect.isfunction(made):
+        hidden.add(next(iter(signature)))
     return {k: p for k, p in signature.items() if k not in hidden and p.kind not in kinds}
 
 
-def _made(cls: type[Any], arguments: dict[str, Any]) -> Any:
+def _made(cls: type[Any], arguments: dict[str, Any], name: str = "") -> Any:
     try:
         return cls(**arguments)
+    except InputError as error:  # which of several it is
+        raise InputError(f"{name or cls.__name__}: {error}") from error
     except BacktrackError:
         raise
     except Exception as error:  # a constructor may be anybody's, and a value anything
@@ -150,7 +187,7 @@ def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tup
             raise InputError(f"{what}: {key} is given twice")
         if text.startswith("@"):
             file, _, text = text[1:].partition(",")
-            arguments[key], files[file] = _content(Path(file))
+            arguments[key], files[file] = content_of(Path(file))
         else:
             arguments[key], text = _value(f"{what}: {key}", text)
     for key in arguments:
@@ -177,18 +214,23 @@ def _value(what: str, text: str) -> tuple[Any, str]:
     try:
         return json.loads(plain), rest
     except ValueError:
-        return plain.split("|") if "|" in plain else plain, rest
+        pass
+    if plain.endswith((".txt", ".json")) and Path(plain).is_file():
+        raise InputError(f"{what}: to read the file {plain} write @{plain}")
+    return plain.split("|") if "|" in plain else plain, rest
 
 
-def _content(path: Path) -> tuple[Any, str]:
+def content_of(path: Path) -> tuple[Any, str]:
     """What is in a file, and its digest."""
     try:
         data = path.read_bytes()
         content = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    if path.suffix != ".json":
-        return [line for line in content.splitlines() if line.strip()], _digest(data)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path}: it is not valid text, save it as UTF-8 ({error})") from error
+    if path.suffix != ".json":  # where the spaces around a text matter, JSON says so
+        return [line.strip() for line in content.splitlines() if line.strip()], _digest(data)
     try:
         return json.loads(content), _digest(data)
     except ValueError as error:

@@ -10,12 +10,17 @@ from typing import Any
 
 from ..trace import Trace
 from ..trace.files import check_path
+from . import arguments
 
-__all__ = ["add", "save"]
+__all__ = ["add", "save", "write"]
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
-    parser = commands.add_parser("trace", help="make a page from a saved trace")
+    parser = commands.add_parser(
+        "trace",
+        help="make a page from a saved trace",
+        **arguments.examples("backtrack-sampler trace tale.jsonl", "backtrack-sampler trace tale.jsonl --out a.html"),
+    )
     parser.set_defaults(run=_trace)
     parser.add_argument("file", metavar="FILE.jsonl", help="what generate --trace has written")
     parser.add_argument("--out", metavar="FILE.html", help="default: beside it")
@@ -31,5 +36,10 @@ def _trace(options: argparse.Namespace) -> int:
 def save(trace: Trace, files: Sequence[Path]) -> None:
     """Write a trace as each file's name says, and say so."""
     for file in files:
-        (trace.to_html if file.suffix.lower() == ".html" else trace.to_jsonl)(file)
+        write(trace, file)
         print(f"trace written to {file}", file=sys.stderr)
+
+
+def write(trace: Trace, file: Path) -> None:
+    """Write a trace as the file's name says."""
+    (trace.to_html if file.suffix.lower() == ".html" else trace.to_jsonl)(file)

@@ -44,8 +44,8 @@ class Detokenizer:
             before, and a character that the prompt began is completed.
 
     Attributes:
-        before: the last character of the context's text; "" where there is none, or where a token
-            without text (a special one) comes after it.
+        before: the end of the context's text; "" where there is none, or where a token without text (a
+            special one) comes after it.
     """
 
     def __init__(self, decode: Decode, context: Sequence[int] = ()) -> None:
@@ -61,7 +61,7 @@ class Detokenizer:
         self._lengths = [0]  # characters settled after the first n tokens, for bisecting
         self._base = len(context)
         text = "".join(map(self.push, context))
-        self.before = text[-1:] if context and self.own_length(context[-1]) else ""
+        self.before = text if context and self.own_length(context[-1]) else ""
         # The first character after the context is character 0.
         self._lengths = [length - len(text) for length in self._lengths]
 

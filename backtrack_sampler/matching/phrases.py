@@ -8,37 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from weakref import WeakValueDictionary
 
-__all__ = ["PhraseAutomaton", "compiled", "exact", "folded", "unfolded"]
-
-_PUNCTUATION = {
-    "\u2018": "'", "\u2019": "'", "\u201b": "'", "\u02bc": "'", "\uff07": "'",
-    "\u201c": '"', "\u201d": '"', "\u201f": '"', "\uff02": '"',
-    "\u2010": "-", "\u2011": "-", "\u00a0": " ", "\u202f": " ",
-}  # fmt: skip
-
-
-class _Fold(dict[str, str]):
-    """Character to normal form, remembered. Always one to one, so positions never shift."""
-
-    def __init__(self, ignore_case: bool, punctuation: dict[str, str]) -> None:
-        super().__init__(punctuation)
-        self._ignore_case = ignore_case
-
-    def __missing__(self, character: str) -> str:
-        lower = character.lower() if self._ignore_case else character
-        # Lower case may be longer ("\u0130" gives two characters); then its first stands for it.
-        self[character] = result = lower[0]
-        return result
-
-
-#: Curly apostrophes and quotes, non-breaking hyphens and spaces become plain; case is ignored.
-folded = _Fold(True, _PUNCTUATION)
-#: The same, but case counts.
-unfolded = _Fold(False, _PUNCTUATION)
-#: Every character stands for itself.
-exact = _Fold(False, {})
+__all__ = ["PhraseAutomaton"]
 
 
 class PhraseAutomaton:
@@ -71,6 +42,7 @@ class PhraseAutomaton:
                     self._ends.append(())
                 state = following
             self._ends[state] += (index,)
+        self.longest = max(self.lengths, default=0)
         self._link()
 
     def _link(self) -> None:
@@ -98,26 +70,3 @@ class PhraseAutomaton:
     def ends(self, state: int) -> Sequence[int]:
         """Indices of the phrases that end in this state, longest first."""
         return self._ends[state]
-
-    def equal_to(self, text: Sequence[str]) -> list[int]:
-        """Indices of the phrases that are this text (its characters in normal form)."""
-        state = 0
-        for character in text:
-            state = self.step(state, character)
-        return [index for index in self._ends[state] if self.lengths[index] == len(text)]
-
-
-_compiled: WeakValueDictionary[tuple[int, tuple[str, ...]], PhraseAutomaton] = WeakValueDictionary()
-
-
-def compiled(phrases: tuple[str, ...], fold: _Fold) -> PhraseAutomaton:
-    """The automaton of some phrases in a normal form; streams that look for the same ones share it.
-
-    Without that, each of many streams with 8,000 phrases would take 0.2 s and 13 MB of its own.
-    """
-    key = (id(fold), phrases)
-    automaton = _compiled.get(key)
-    if automaton is None:
-        automaton = PhraseAutomaton("".join(map(fold.__getitem__, phrase)) for phrase in phrases)
-        _compiled[key] = automaton
-    return automaton

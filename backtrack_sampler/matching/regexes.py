@@ -14,27 +14,53 @@ stream is not pending for ever: longer matches are not found.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InputError
-from .phrases import unfolded
 
-__all__ = ["RegexAutomaton", "Threads", "is_word"]
+__all__ = ["NO_THREADS", "RegexAutomaton", "Running", "Threads"]
 
 #: NFA state -> where the earliest and the latest match through it began. The earliest is the one to
 #: report; the latest goes on when the earliest has become too long, or is not wanted.
 Threads = Mapping[int, tuple[int, int]]
 
+
+class Running(NamedTuple):
+    """What a rollback returns to.
+
+    Attributes:
+        threads: matches that are still possible.
+        if_over: those that are possible only where the text ends here: `$` has taken the line break that came
+            last for the end of the text, as Python does.
+        found_if_over: likewise, matches as (start, end, pattern) that are complete.
+    """
+
+    threads: Threads
+    if_over: Threads
+    found_if_over: tuple[tuple[int, int, int], ...]
+
+    @property
+    def first(self) -> int:
+        """Where the earliest match that is still possible begins; out of reach where none is."""
+        begun = [first for threads in (self.threads, self.if_over) for first, _ in threads.values()]
+        return min([*begun, *(start for start, _, _ in self.found_if_over)], default=sys.maxsize)
+
+
+NO_THREADS = Running({}, {}, ())
+
 _MAX_STATES = 20_000
+_LAST_BREAK = "\n."  # how a gap is told of a line break that may be the end of the text
 
 Accepts = Callable[[str], bool]
 Gap = Callable[[str, str], bool]  # assertion between what `step` calls `before` and a character, "" at the end
 
 
-def is_word(character: str) -> bool:
+def _is_word(character: str) -> bool:
     """Whether it is a letter, a digit or an underscore, as `\\w` means it."""
     return character.isalnum() or character == "_"
 
@@ -44,13 +70,13 @@ _CATEGORIES: dict[Any, Accepts] = {
     sre.CATEGORY_NOT_DIGIT: lambda c: not c.isdecimal(),
     sre.CATEGORY_SPACE: str.isspace,
     sre.CATEGORY_NOT_SPACE: lambda c: not c.isspace(),
-    sre.CATEGORY_WORD: is_word,
-    sre.CATEGORY_NOT_WORD: lambda c: not is_word(c),
+    sre.CATEGORY_WORD: _is_word,
+    sre.CATEGORY_NOT_WORD: lambda c: not _is_word(c),
 }
 
 
 def _boundary(before: str, after: str) -> bool:
-    return is_word(before[-1:]) != is_word(after)
+    return _is_word(before[-1:]) != _is_word(after[:1])
 
 
 def _gaps(multiline: bool) -> dict[Any, Gap]:
@@ -59,7 +85,7 @@ def _gaps(multiline: bool) -> dict[Any, Gap]:
         sre.AT_NON_BOUNDARY: lambda a, b: not _boundary(a, b),
         sre.AT_BEGINNING: lambda a, b: a[-1:] in ("", "\n") if multiline else len(a) != 1,
         sre.AT_BEGINNING_STRING: lambda a, b: len(a) != 1,
-        sre.AT_END: lambda a, b: b == "" or (multiline and b == "\n"),
+        sre.AT_END: lambda a, b: b in ("", _LAST_BREAK) or (multiline and b == "\n"),
         sre.AT_END_STRING: lambda a, b: b == "",
     }
 
@@ -68,9 +94,12 @@ class RegexAutomaton:
     """Finds the shortest, earliest match of any of several regular expressions.
 
     Args:
-        patterns: regular expressions in Python's syntax.
+        patterns: regular expressions in Python's syntax; they see the text as it is written.
         ignore_case: as re.IGNORECASE.
         max_span: longest match that is looked for, in characters.
+
+    Attributes:
+        too_long: indices of patterns whose shortest match is longer than that.
 
     Raises:
         InputError: a pattern that is broken, matches the empty text, or uses look-around or
@@ -84,6 +113,8 @@ class RegexAutomaton:
         self._guarded: list[list[tuple[Gap, int]]] = []  # ... where the gap allows it
         self._accepting: dict[int, int] = {}  # state -> pattern
         self._reached: dict[int, tuple[int, ...]] = {}
+        self._knows_last_break = False  # whether any pattern asks for it
+        self.too_long: list[int] = []
         starts = []
         for index, pattern in enumerate(patterns):
             starts.append(self._compile(index, pattern, ignore_case))
@@ -94,23 +125,43 @@ class RegexAutomaton:
     # -- running ---------------------------------------------------------------------------
 
     def step(
-        self, threads: Threads, position: int, before: str, character: str
-    ) -> tuple[Threads, list[tuple[int, int, int]]]:
+        self, running: Running, position: int, before: str, character: str
+    ) -> tuple[Running, list[tuple[int, int, int]]]:
         """Advance by one character.
 
         Args:
-            threads: what the last step returned ({} at the beginning).
+            running: what the last step returned (`NO_THREADS` at the beginning).
             position: index of `character` in the text.
             before: the character before it. At the beginning of the text: "" or, where it goes on
                 from another one, two characters, of which the second is the last of that one.
             character: the new one.
 
         Returns:
-            The new threads, and matches as (start, end, pattern); those that had waited for this
+            What runs now, and matches as (start, end, pattern); those that had waited for this
             character to settle a boundary end before it.
         """
         found: list[tuple[int, int, int]] = []
-        live = self._cross(threads, before, character, position, found)
+        live = self._cross(running.threads, before, character, position, found)
+        after = self._consumed(live, before, character, character, position, found)
+        if not self._knows_last_break or character != "\n":
+            return Running(after, {}, ()) if after else NO_THREADS, found
+        certain = set(found)
+        over: list[tuple[int, int, int]] = []
+        live = self._cross(running.threads, before, _LAST_BREAK, position, over)
+        if_over = self._consumed(live, before, character, _LAST_BREAK, position, over)
+        return Running(after, if_over, tuple(match for match in over if match not in certain)), found
+
+    def finish(self, running: Running, position: int, before: str) -> list[tuple[int, int, int]]:
+        """The text ends at `position`: matches that only waited for that."""
+        found = list(running.found_if_over)
+        self._cross(running.threads, before, "", position, found)
+        self._cross(running.if_over, before, "", position, found)
+        return list(dict.fromkeys(found))
+
+    def _consumed(
+        self, live: Threads, before: str, character: str, gap: str, position: int, found: list[tuple[int, int, int]]
+    ) -> Threads:
+        """The threads behind a character, those that begin with it among them."""
         after: dict[int, tuple[int, int]] = {}
         oldest = position + 1 - self.max_span
         for state, (first, last) in live.items():
@@ -118,16 +169,10 @@ class RegexAutomaton:
             if step is not None and last >= oldest and step[0](character):
                 for target in self._reach(step[1]):
                     _merge(after, target, first if first >= oldest else last, last)
-        for target in self._fresh(before, character):
+        for target in self._fresh(before, character, gap):
             _merge(after, target, position, position)
         self._collect(after, position + 1, found)
-        return after, found
-
-    def finish(self, threads: Threads, position: int, before: str) -> list[tuple[int, int, int]]:
-        """The text ends at `position`: matches that only waited for that."""
-        found: list[tuple[int, int, int]] = []
-        self._cross(threads, before, "", position, found)
-        return found
+        return after
 
     def _cross(
         self,
@@ -160,15 +205,15 @@ class RegexAutomaton:
                     todo += [t for holds, t in self._guarded[target] if holds(before, character)]
         return reached
 
-    def _fresh(self, before: str, character: str) -> tuple[int, ...]:
-        """States after `character` of matches that begin with it, remembered."""
-        gap = (before if self._anchored else "", character)
-        states = self._entry.get(gap)
+    def _fresh(self, before: str, character: str, gap: str) -> tuple[int, ...]:
+        """States after `character` of matches that begin with it, remembered. `gap`: what assertions are told of it."""
+        key = (before if self._anchored else "", gap)
+        states = self._entry.get(key)
         if states is None:
             reached = self._consume(self._initial, character)
             for state in self._anchored:
-                reached |= self._consume(self._pass(state, before, character), character)
-            states = self._entry[gap] = tuple(reached)
+                reached |= self._consume(self._pass(state, before, gap), character)
+            states = self._entry[key] = tuple(reached)
         return states
 
     def _consume(self, states: Iterable[int], character: str) -> set[int]:
@@ -221,6 +266,8 @@ class RegexAutomaton:
         if end in reached:
             raise InputError(f"regular expression {pattern!r} matches the empty text: ban something longer")
         self._accepting[end] = index
+        if tree.getwidth()[0] > self.max_span:
+            self.too_long.append(index)
         return start
 
     def _state(self, pattern: str) -> int:
@@ -256,6 +303,7 @@ class RegexAutomaton:
             self._build_repeat(argument, flags, start, end, pattern)
         elif operation is sre.AT:
             gap = _gaps(bool(flags & re.MULTILINE))[argument]
+            self._knows_last_break |= argument is sre.AT_END
             self._guarded[start].append((gap, end))
         else:
             name = str(operation).lower().replace("_", " ")
@@ -295,9 +343,9 @@ def _merge(threads: dict[int, tuple[int, int]], state: int, first: int, last: in
 def _test(operation: Any, argument: Any, flags: int) -> Accepts | None:
     """What one character must satisfy; None where the operation is not about one character."""
     if operation is sre.LITERAL:
-        return _either_case({unfolded[chr(argument)]}.__contains__, flags)
+        return _is_literal(argument, flags)
     if operation is sre.NOT_LITERAL:
-        same = _either_case({unfolded[chr(argument)]}.__contains__, flags)
+        same = _is_literal(argument, flags)
         return lambda c: not same(c)
     if operation is sre.ANY:
         return (lambda c: True) if flags & re.DOTALL else (lambda c: c != "\n")
@@ -309,9 +357,15 @@ def _test(operation: Any, argument: Any, flags: int) -> Accepts | None:
     return (lambda c: not inside(c)) if negate else inside
 
 
+def _is_literal(code: int, flags: int) -> Accepts:
+    wanted = chr(code)
+    others = _other_cases(wanted) if flags & re.IGNORECASE else ()
+    return _either_case({wanted, *others}.__contains__, flags)
+
+
 def _set_member(kind: Any, value: Any) -> Accepts:
     if kind is sre.LITERAL:
-        return {unfolded[chr(value)]}.__contains__
+        return {chr(value)}.__contains__
     if kind is sre.RANGE:
         low, high = value
         return lambda c: low <= ord(c) <= high
@@ -321,5 +375,12 @@ def _set_member(kind: Any, value: Any) -> Accepts:
 def _either_case(test: Accepts, flags: int) -> Accepts:
     if not flags & re.IGNORECASE:
         return test
+    return lambda c: test(c) or any(map(test, _other_cases(c)))
+
+
+@lru_cache(maxsize=4096)
+def _other_cases(character: str) -> tuple[str, ...]:
+    """The same letter in other cases; both ways round, for those that share a capital, as the Kelvin sign and k."""
+    lower, upper = character.lower(), character.upper()
     # upper() can give two characters ("\u00df"): such a character has no single counterpart.
-    return lambda c: test(c) or any(len(o) == 1 and test(o) for o in (c.lower(), c.upper()))
+    return tuple(each for each in {lower, upper, lower.upper(), upper.lower()} - {character} if len(each) == 1)

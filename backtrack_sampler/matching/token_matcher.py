@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..errors import InputError
 from .detokenizer import Decode, Detokenizer
-from .phrases import compiled, folded, unfolded
-from .phrases import exact as identical
-from .regexes import RegexAutomaton, Threads, is_word
+from .phrase_finder import Found, PhraseFinder, phrases_of
+from .regexes import NO_THREADS, RegexAutomaton, Running
 
 __all__ = ["Match", "TokenMatcher"]
 
@@ -38,13 +36,11 @@ class Match(NamedTuple):
 class _After(NamedTuple):
     """The state after some number of tokens."""
 
-    phrases: int
-    threads: Threads
-    waiting: tuple[tuple[int, int, int], ...]  # whole words that wait for the next character
+    running: Running  # of the regular expressions
     pending_from: int  # the first token that could still become part of a match
 
 
-_START = _After(0, {}, (), 0)
+_START = _After(NO_THREADS, 0)
 
 
 class TokenMatcher:
@@ -57,15 +53,20 @@ class TokenMatcher:
 
     Args:
         decode: token ids to text.
-        phrases: texts to find; apostrophes and quotes match in their plain and curly forms.
-        regexes: regular expressions to find (see `RegexAutomaton` for what they may hold).
+        phrases: texts to find, in whatever way they are written: see `folding`.
+        regexes: regular expressions to find in the text as it is written (see `RegexAutomaton` for what
+            they may hold).
         ignore_case: for both.
-        exact: nothing is ignored, neither case nor the form of an apostrophe.
+        exact: phrases are found only as they are written, in case, signs and spaces.
         whole_words: phrases match only where no letter or digit touches them. The end of the
             stream counts as a boundary; at the live edge a match waits for the next character.
         special: tokens without a text, and how each is written: a phrase that is just that matches
             the token.
         context: tokens that stand before the first one: see `reset`.
+
+    Attributes:
+        too_long: indices of regular expressions that can never match, because the shortest text that they
+            match is longer than `RegexAutomaton` looks for.
 
     Raises:
         InputError: an empty phrase, or a regular expression that cannot be used.
@@ -83,14 +84,14 @@ class TokenMatcher:
         special: Mapping[int, str] | None = None,
         context: Sequence[int] = (),
     ) -> None:
-        self._fold = identical if exact else folded if ignore_case else unfolded
         texts = tuple(phrases)
-        if "" in texts:
-            raise InputError("an empty phrase would match everywhere: leave it out")
-        self._phrases = compiled(texts, self._fold)
+        self._phrase_count = len(texts)
+        self._phrases = phrases_of(texts, ignore_case, exact)
+        self._text: list[str] = []  # as it is written
+        self._finders = [PhraseFinder(group, whole_words, self._text) for group in self._phrases.groups]
         patterns = list(regexes)
         self._regexes = RegexAutomaton(patterns, ignore_case=ignore_case) if patterns else None
-        self._whole_words = whole_words
+        self.too_long = self._regexes.too_long if self._regexes is not None else []
         self._special = special or {}
         self._detokenizer = Detokenizer(decode)
         self.reset(context)
@@ -99,8 +100,10 @@ class TokenMatcher:
         """A new stream begins, after these tokens (its prompt; only their end is used)."""
         self._detokenizer.reset(context)
         before = self._detokenizer.before
-        self._beginning = "^" + unfolded[before] if before else ""  # see `RegexAutomaton.step`
-        self._text: list[str] = []
+        self._beginning = "^" + before[-1] if before else ""  # see `RegexAutomaton.step`
+        self._text.clear()
+        for finder in self._finders:
+            finder.reset(before)
         self._states = [_START]
 
     def __len__(self) -> int:
@@ -110,39 +113,49 @@ class TokenMatcher:
     def push(self, token: int) -> list[Match]:
         """Add a token; return the matches that are certain now, earliest first, then longest."""
         new = self._detokenizer.push(token)
-        phrases, threads, waiting, _ = self._states[-1]
-        found: list[tuple[int, int, int]] = []
-        for character in new:
-            phrases, threads, waiting = self._step(phrases, threads, waiting, character, found)
-        self._states.append(_After(phrases, threads, waiting, self._pending_from(phrases, threads)))
+        running, found = self._add(new, self._states[-1].running)
+        self._states.append(_After(running, self._pending_from(running)))
         matches = self._matches(found) if found else []
         if token in self._special and not self._detokenizer.own_length(token):
-            here, index = len(self._text), len(self) - 1
-            written = [self._fold[character] for character in self._special[token]]
-            matches += [Match(here, here, pattern, index) for pattern in self._phrases.equal_to(written)]
+            here, index, written = len(self._text), len(self) - 1, self._special[token]
+            phrases = sorted(phrase for finder in self._finders for phrase in finder.equal_to(written))
+            matches += [Match(here, here, phrase, index) for phrase in phrases]
         return matches
 
-    def finish(self) -> list[Match]:
-        """What would match if the stream ended here. Changes nothing."""
-        phrases, threads, waiting, _ = self._states[-1]
-        found: list[tuple[int, int, int]] = []
-        length = len(self._text)
-        rest = self._detokenizer.finish()
-        for character in rest:
-            phrases, threads, waiting = self._step(phrases, threads, waiting, character, found)
-        found += waiting
+    def finish(self, end: int | None = None) -> list[Match]:
+        """What would match if the stream ended here, or in front of the character at `end`. Changes nothing."""
+        before = self._detokenizer.characters_before
+        count = len(self)
+        while end is not None and before(count) > end:
+            count -= 1
+        settled = before(count)
+        rest = self._detokenizer.finish() if count == len(self) else "".join(self._text[settled:end])
+        behind = ["".join(self._text[before(n) : before(n + 1)]) for n in range(count, len(self))]
+        self._cut(count, settled)
+        running, found = self._add(rest, self._states[count].running)
+        for finder in self._finders:
+            found += finder.finish()
         if self._regexes is not None:
-            before = unfolded[self._text[-1]] if self._text else self._beginning
-            found += self._regexes.finish(threads, len(self._text), before)
+            last = self._text[-1] if self._text else self._beginning
+            found += self._by_regex(self._regexes.finish(running, len(self._text), last))
         matches = self._matches(found)
-        del self._text[length:]
+        self._cut(count, settled)
+        for text in behind:
+            self._text += text
+            for finder in self._finders:
+                finder.push(text)
         return matches
 
     def truncate(self, count: int) -> None:
         """Keep only the first `count` tokens."""
         self._detokenizer.truncate(count)
         del self._states[count + 1 :]
-        del self._text[self._detokenizer.length :]
+        self._cut(count, self._detokenizer.length)
+
+    def _cut(self, count: int, characters: int) -> None:
+        del self._text[characters:]
+        for finder in self._finders:
+            finder.truncate(count, characters)
 
     def pending(self, count: int) -> int:
         """Of the first `count` tokens, how many at the end could still become part of a match.
@@ -152,11 +165,11 @@ class TokenMatcher:
         """
         return count - self._states[count].pending_from
 
-    def _pending_from(self, phrases: int, threads: Threads) -> int:
+    def _pending_from(self, running: Running) -> int:
         length = self._detokenizer.length
-        start = length - self._phrases.depth[phrases]
-        if threads:
-            start = min(start, *(first for first, _ in threads.values()))
+        start = min([finder.begun for finder in self._finders], default=length)
+        if running is not NO_THREADS:
+            start = min(start, running.first)
         incomplete = self._detokenizer.first_incomplete(len(self))
         return min(incomplete, self._detokenizer.token_of(start)) if start < length else incomplete
 
@@ -185,36 +198,22 @@ class TokenMatcher:
         """Characters `start` to `end` of the text."""
         return "".join(self._text[start:end])
 
-    def _step(
-        self,
-        phrases: int,
-        threads: Threads,
-        waiting: Sequence[tuple[int, int, int]],
-        character: str,
-        found: list[tuple[int, int, int]],
-    ) -> tuple[int, Threads, tuple[tuple[int, int, int], ...]]:
+    def _add(self, new: str, running: Running) -> tuple[Running, list[Found]]:
+        """More text: what of the regular expressions runs then, and what is found by it."""
         position = len(self._text)
-        plain = unfolded[character]
-        found += [match for match in waiting if not is_word(plain)]
-        self._text.append(character)
-        phrases = self._phrases.step(phrases, self._fold[character])
-        still_waiting: list[tuple[int, int, int]] = []
-        for index in self._phrases.ends(phrases):
-            match = (position + 1 - self._phrases.lengths[index], position + 1, index)
-            if not self._whole_words or self._starts_word(match[0]):
-                waits = self._whole_words and is_word(plain)
-                (still_waiting if waits else found).append(match)
+        self._text += new
+        found = [match for finder in self._finders for match in finder.push(new)]
         if self._regexes is not None:
-            before = unfolded[self._text[-2]] if position else self._beginning
-            threads, matches = self._regexes.step(threads, position, before, plain)
-            offset = len(self._phrases.lengths)
-            found += [(start, end, index + offset) for start, end, index in matches]
-        return phrases, threads, tuple(still_waiting)
+            before = self._text[position - 1] if position else self._beginning
+            for character in new:
+                running, matches = self._regexes.step(running, position, before, character)
+                found += self._by_regex(matches)
+                position, before = position + 1, character
+        return running, found
 
-    def _starts_word(self, start: int) -> bool:
-        before = self._text[start - 1] if start else self._beginning[-1:]
-        return not is_word(self._text[start]) or not is_word(before)
+    def _by_regex(self, matches: Iterable[Found]) -> list[Found]:
+        return [(start, end, index + self._phrase_count) for start, end, index in matches]
 
-    def _matches(self, found: list[tuple[int, int, int]]) -> list[Match]:
+    def _matches(self, found: list[Found]) -> list[Match]:
         found.sort(key=lambda match: (match[0], -match[1]))
         return [Match(*match, self._detokenizer.token_of(match[0])) for match in found]

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
+
+from ..errors import StrategyError
+from ..rollback import TakeBack
 
 __all__ = ["BaseOperator", "FunctionOperator", "HistoryOperator", "Never", "Step"]
 
@@ -71,18 +75,61 @@ class BaseOperator(ABC):
 class FunctionOperator(BaseOperator):
     """A function of a step, without a memory.
 
+    One that answers True or False takes back the token just drawn, and nothing waits for it. One that
+    answers numbers may want any number back, so all is pending until the end, unless it has an attribute
+    that says how many may be wanted besides the newest: `my_function.lookback = 2`. Such a function gets
+    what there is where it asks for more.
+
     Args:
-        function: a step to how many tokens to take back.
+        function: a step to how many tokens to take back, or to whether to take back the newest. It may
+            be a `functools.partial` of one.
     """
 
     def __init__(self, function: Callable[[Step], int]) -> None:
         self.function = function
+        self._lookback: int | None = getattr(_inner(function), "lookback", None)
+        self._answers_bool: bool | None = None  # until it is first asked
+        self._length = 0
+
+    @property
+    def lookback(self) -> int | None:
+        return 0 if self._lookback is None and self._answers_bool else self._lookback
 
     def __call__(self, step: Step) -> int:
-        return self.function(step)
+        self._length += 1
+        asked = self.function(step)
+        is_bool = isinstance(asked, bool)
+        if self._answers_bool is None:
+            self._answers_bool = is_bool
+        if is_bool or not isinstance(asked, int) or asked <= 1:
+            return asked
+        if self._lookback is not None:
+            return TakeBack(min(asked, self._lookback + 1, self._length), getattr(asked, "why", ""))
+        if self._answers_bool:
+            raise StrategyError(
+                f"operator {self!r} asked for {asked} tokens after it had answered True or False, which lets all but "
+                "the newest go: answer with numbers only, or set its attribute lookback: how many others are to wait"
+            )
+        return asked
+
+    def backtrack(self, n_tokens: int) -> None:
+        self._length = max(0, self._length - n_tokens)
+
+    def reset(self) -> None:
+        self._length = 0
 
     def __repr__(self) -> str:
-        return str(getattr(self.function, "__name__", self.function))
+        inner = _inner(self.function)
+        name = str(getattr(inner, "__name__", inner))
+        if not isinstance(self.function, partial):
+            return name
+        given = [*map(repr, self.function.args), *(f"{k}={v!r}" for k, v in self.function.keywords.items())]
+        return f"{name}({', '.join(given)})"
+
+
+def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a `functools.partial` calls; any other function itself."""
+    return function.func if isinstance(function, partial) else function
 
 
 class HistoryOperator(BaseOperator):

@@ -50,6 +50,9 @@ class ProbabilityThreshold(_Measured):
     Args:
         min_probability: strictly between 0 and 1.
         backtrack_count: tokens to take back.
+
+    Example:
+        probability-threshold:min_probability=0.02
     """
 
     def __init__(self, min_probability: float = 0.05, backtrack_count: int = 1) -> None:
@@ -68,6 +71,9 @@ class EntropyThreshold(_Measured):
     Args:
         max_entropy: in nats, 0 or more.
         backtrack_count: tokens to take back.
+
+    Example:
+        entropy-threshold:max_entropy=2
     """
 
     def __init__(self, max_entropy: float = 0.2, backtrack_count: int = 2) -> None:
@@ -89,6 +95,9 @@ class ProbabilityMargin(_Measured):
     Args:
         min_margin: least difference of their probabilities, between 0 and 1.
         backtrack_count: tokens to take back.
+
+    Example:
+        probability-margin:min_margin=0.1
     """
 
     def __init__(self, min_margin: float = 0.05, backtrack_count: int = 1) -> None:
@@ -111,6 +120,9 @@ class ProbabilityDrop(_Measured):
     Args:
         max_drop: 0.8 takes back what has less than a fifth of the probability before; between 0 and 1.
         backtrack_count: tokens to take back.
+
+    Example:
+        probability-drop:max_drop=0.9
     """
 
     def __init__(self, max_drop: float = 0.8, backtrack_count: int = 1) -> None:
@@ -132,6 +144,9 @@ class ProbabilityTrend(_Measured):
         window_size: tokens to average over, at least 2.
         drop_threshold: take back below this share of the average; strictly between 0 and 1.
         backtrack_count: tokens to take back.
+
+    Example:
+        probability-trend:backtrack_count=3
     """
 
     def __init__(self, window_size: int = 10, drop_threshold: float = 0.5, backtrack_count: int = 1) -> None:
@@ -155,6 +170,9 @@ class LogitThreshold(_Measured):
     Args:
         min_logit: of the model, before temperature.
         backtrack_count: tokens to take back.
+
+    Example:
+        logit-threshold:min_logit=5
     """
 
     def __init__(self, min_logit: float = -20.0, backtrack_count: int = 1) -> None:

@@ -16,6 +16,9 @@ class Repetition(HistoryOperator):
 
     Args:
         max_repetitions: how often a token may stand in a row.
+
+    Example:
+        repetition:max_repetitions=2
     """
 
     def __init__(self, max_repetitions: int = 3) -> None:
@@ -41,6 +44,9 @@ class NGramOverlap(HistoryOperator):
     Args:
         ngram_size: tokens in a sequence, at least 2.
         backtrack_count: tokens to take back.
+
+    Example:
+        ngram-overlap:ngram_size=5
     """
 
     def __init__(self, ngram_size: int = 4, backtrack_count: int = 1) -> None:

@@ -10,6 +10,7 @@ other, which `Memory` sees to.
 from __future__ import annotations
 
 import ctypes
+import logging
 import weakref
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from llama_cpp import Llama
 
 __all__ = ["LlamacppBatch"]
+
+_log = logging.getLogger(__name__)
 
 _CELLS = 256  # llama.cpp rounds the cells of a sequence up to a multiple of this
 _AHEAD = 128  # room for so many more tokens when a context is made
@@ -121,6 +124,7 @@ class LlamacppBatch(Memory):
         self._copied = {}
         self._context, self._batch, self._free, self._tokens = context, batch, free, params.n_batch
         self._memory = api.llama_get_memory(context)
+        _log.debug("a context for %d streams of %d tokens each", self._places, self._cells)
 
     # -- rows ------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import inspect
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -19,10 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..checks import check_count
 from ..errors import InputError, MissingPackageError, ModelError
+from . import hub
 from .base_provider import BaseProvider
+from .gguf_header import trained_context
 from .interrupts import interrupts_kept
 from .llamacpp_states import SavedState, SavedStates, window_holds
 from .memory import Memory
+from .model_files import model_path
 from .options import check_options
 from .spinning import short_spins
 
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from llama_cpp import Llama, LlamaRAMCache
 
 __all__ = ["LlamacppProvider"]
+
+_log = logging.getLogger(__name__)
 
 _PIECE = 64  # tokens; the flash attention of ggml has another kernel for fewer
 _SPINS = 3_000  # of threads that wait; its pauses are short
@@ -127,7 +133,8 @@ class LlamacppProvider(BaseProvider):
             model: a `.gguf` file, a folder that holds exactly one, or the name of a repository on
                 the Hugging Face hub (pass `filename="*Q4_K_M.gguf"` to choose the file).
             cache_bytes: memory for saved states.
-            n_ctx: context size in tokens; 0 takes the model's own.
+            n_ctx: context size in tokens; 0 takes the model's own, and so does what is larger than that,
+                unless `rope_freq_base` or the like stretches it.
             threads: `n_threads` and `n_threads_batch` in one.
             piece: see the class.
             **llama: anything else `llama_cpp.Llama` takes. Without `n_gpu_layers`, all layers go to a
@@ -136,12 +143,12 @@ class LlamacppProvider(BaseProvider):
 
         Raises:
             InputError: there is no such option.
-            ModelError: no such file, or llama.cpp cannot load it.
+            ModelError: no such file, or llama.cpp cannot load it, or has no memory for such a context.
         """
         cache_bytes, n_ctx = check_count("cache_bytes", cache_bytes, 0), check_count("n_ctx", n_ctx, 0)
         piece = None if piece is None else check_count("piece", piece)
         api = _llama_cpp()
-        path = _model_file(Path(model))
+        path = _model_file(model)
         loads = [api.Llama.__init__] if path is not None else [api.Llama.__init__, api.Llama.from_pretrained]
         known = {name for load in loads for name in inspect.signature(load).parameters}
         known |= inspect.signature(cls.from_pretrained).parameters.keys()
@@ -156,15 +163,25 @@ class LlamacppProvider(BaseProvider):
         if api.llama_supports_gpu_offload():
             options["n_gpu_layers"] = -1
         options |= llama
-        filename = options.pop("filename", None)
+        if path is None and not hub.answers():
+            folder = hub.cached(str(model), options.get("cache_dir"))
+            if folder is None:
+                raise hub.cannot_reach(str(model))
+            path = _only_file(folder, str(options.get("filename") or "*.gguf"))
+            for name in known - inspect.signature(api.Llama.__init__).parameters.keys():
+                options.pop(name, None)
         try:
             if path is not None:
                 llm = _loader(api)(model_path=str(path), n_ctx=n_ctx, **options)
             else:
-                llm = _loader(api).from_pretrained(str(model), filename or "*.gguf", n_ctx=n_ctx, **options)
-        except (ValueError, RuntimeError, OSError, ImportError) as error:
-            what = f"{path} is broken or not a GGUF model" if path else f"cannot load {model}"
-            raise ModelError(f"{what} ({_one_line(error)})") from error
+                filename = options.pop("filename", None) or "*.gguf"
+                llm = _loader(api).from_pretrained(str(model), filename, n_ctx=n_ctx, **options)
+        except ModelError:
+            raise
+        except Exception as error:  # also those of huggingface_hub
+            what = f"cannot load {model}" if path is None else f"{path} is broken or not a GGUF model"
+            raise ModelError(f"{what} ({_one_line(error)[:300]})") from error
+        _log.info("llama.cpp: %d threads, a context of %d tokens", llm.n_threads, llm.n_ctx())
         return cls(llm, api.LlamaRAMCache(capacity_bytes=cache_bytes), piece=piece)
 
     # -- text ------------------------------------------------------------------------------
@@ -323,6 +340,7 @@ class LlamacppProvider(BaseProvider):
         whole = length == len(saved.tokens)
         if not whole:
             api.llama_memory_seq_rm(api.llama_get_memory(llm.ctx), 0, length, -1)
+        _log.debug("a saved state of %d tokens is restored, %d of them used", len(saved.tokens), length)
         llm.n_tokens = length
         llm.input_ids[:length] = self._written[:length] = saved.tokens[:length]
         self._last_saved = length
@@ -354,29 +372,46 @@ def _llama_cpp() -> Any:
 
 
 def _loader(api: Any) -> Any:
-    """`Llama`, of which Ctrl-C works while it loads (but not while it downloads, where it works anyway)."""
+    """`Llama`, with a context that fits the model.
+
+    Ctrl-C works while it loads (but not while it downloads, where it works anyway).
+    """
 
     class Loader(api.Llama):  # type: ignore[misc]  # known when it runs
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            with interrupts_kept():
-                super().__init__(*arguments, **options)
+        def __init__(self, *, model_path: str, n_ctx: int, **options: Any) -> None:
+            most = trained_context(model_path)
+            stretched = options.get("rope_freq_base") or options.get("rope_freq_scale")
+            if most and n_ctx > most and not stretched and options.get("rope_scaling_type", 0) <= 0:
+                _log.info("a context of %d tokens instead of %d: what the model was trained for", most, n_ctx)
+                n_ctx = most
+            try:
+                with interrupts_kept():
+                    super().__init__(model_path=model_path, n_ctx=n_ctx, **options)
+            except (ValueError, MemoryError) as error:
+                if isinstance(error, ValueError) and "llama_context" not in str(error):
+                    raise
+                takes = f"; this model takes up to {most}" if most else ""
+                raise ModelError(
+                    f"no memory for a context of {n_ctx} tokens: make it smaller (n_ctx=, --context{takes})"
+                ) from error
 
     return Loader
 
 
-def _model_file(path: Path) -> Path | None:
-    """The .gguf file meant by a path; None where it looks like the name of a hub repository."""
-    if path.is_dir():
-        files = sorted(path.glob("*.gguf"))
-        if len(files) != 1:
-            found = ", ".join(file.name for file in files) or "none"
-            raise ModelError(f"{path} must hold exactly one .gguf file (found: {found}): name the file")
-        return files[0]
-    if path.is_file():
-        return path
-    if path.suffix == ".gguf" or path.is_absolute() or len(path.parts) != 2:
-        raise ModelError(f"no model file at {path}: check the path")
-    return None
+def _model_file(model: str | os.PathLike[str]) -> Path | None:
+    """The .gguf file that is meant; None where that is the name of a repository on a hub."""
+    path = model_path(model)
+    if path is None and "/" not in os.fspath(model):
+        raise ModelError(f"no model file at {model}: check the path")
+    return _only_file(path, "*.gguf") if path is not None and path.is_dir() else path
+
+
+def _only_file(folder: Path, pattern: str) -> Path:
+    files = sorted(folder.glob(pattern))
+    if len(files) != 1:
+        found = ", ".join(file.name for file in files) or "none"
+        raise ModelError(f"{folder} must hold exactly one .gguf file (found: {found}): name the file")
+    return files[0]
 
 
 def _one_line(error: BaseException) -> str:

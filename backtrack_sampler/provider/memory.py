@@ -8,6 +8,7 @@ as they do. A single stream is a memory of one row.
 
 from __future__ import annotations
 
+import logging
 import sys
 import weakref
 from abc import ABC, abstractmethod
@@ -19,6 +20,8 @@ from typing import Any, NamedTuple, Protocol
 from ..arrays import copy_of
 
 __all__ = ["Memory", "Owner", "Row", "Work", "common_prefix", "least_missed"]
+
+_log = logging.getLogger(__name__)
 
 REMEMBERED_BYTES = 80 << 20  # raw logits of all rows together
 _UNUSED = 2  # references to an array: a function's own, and one while they are counted
@@ -264,8 +267,14 @@ class Memory(ABC):
 
     def _agree(self, row: Row, tokens: list[int], usable: int) -> int:
         """Drop what the row holds beyond these tokens; returns how many of them are left."""
-        if usable < len(row.tokens) or usable == 0:
+        held = len(row.tokens)
+        if usable < held or usable == 0:
             self._forget(row, self._keep(row, usable, tokens))
+            if held:  # never where a stream simply goes on
+                kept = len(row.tokens)
+                _log.debug(
+                    "row %d: of %d tokens held %d stay, %d to evaluate", row.place, held, kept, len(tokens) - kept
+                )
         return len(row.tokens)
 
     def _borrow(self, row: Row, tokens: list[int], kept: int) -> int:

@@ -9,6 +9,7 @@ windows slide.)
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from .memory import Memory, Owner, Row, Work
 from .transformers_model import CausalModel
 
 __all__ = ["TransformersBatch", "windows"]
+
+_log = logging.getLogger(__name__)
 
 _FORWARD_TOKENS = 4096  # prompts are evaluated together up to so many tokens, padding included
 _FEW = 3  # so many new tokens share the pass of the rows that have one
@@ -130,6 +133,7 @@ class TransformersBatch(Memory):
         length = max(length, self.least_visible)
         if length > columns:
             columns = max(length + _COLUMNS, min(2 * columns, length + 1024))
+            _log.debug("a cache for %d streams of %d tokens each", rows, columns)
         self._where.capacity = (rows, columns)
 
     def _keep(self, row: Row, length: int, tokens: list[int]) -> int:

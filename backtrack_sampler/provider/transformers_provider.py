@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import os
 import re
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..checks import check_count
 from ..errors import InputError, MissingPackageError, ModelError
+from . import hub
 from .base_provider import BaseProvider
 from .memory import Memory
+from .model_files import model_path
 from .options import check_options
 from .spinning import short_spins
 from .transformers_model import CausalModel
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformersProvider"]
 
+_log = logging.getLogger(__name__)
+
 _SPINS = 30_000  # of threads that wait, through the Python between two operations of a layer too
 # Of what `from_pretrained` takes without naming it, what people write.
 _OPTIONS = {"device", "device_map", "dtype", "max_memory", "offload_folder", "quantization_config", "threads"}
-_INSTEAD = {"n_ctx": "the context is what the model was made for"}
+_INSTEAD = {"n_ctx": "the context is what the model was made for, so leave --context out"}
 
 
 class TransformersProvider(BaseProvider):
@@ -102,15 +106,21 @@ class TransformersProvider(BaseProvider):
             InputError: there is no such option.
             ModelError: it cannot be found or loaded.
         """
+        path = model_path(model)
+        threads = None if threads is None else check_count("threads", threads)
         torch, transformers = _libraries()
+        if device is not None:
+            _check_device(torch, device)
         if threads is not None:
-            torch.set_num_threads(check_count("threads", threads))
-        path = Path(model)
-        source = {"pretrained_model_name_or_path": str(model)}
-        if path.suffix == ".gguf":
-            if not path.is_file():
-                raise ModelError(f"no model file at {path}: check the path")
+            torch.set_num_threads(threads)
+        source: dict[str, Any] = {"pretrained_model_name_or_path": str(path or model)}
+        if path is not None and path.suffix == ".gguf":
             source = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+        alone = path is None and not options.get("local_files_only") and not hub.answers()
+        if alone:
+            options["local_files_only"] = True
+        if "local_files_only" in options:
+            source["local_files_only"] = options.pop("local_files_only")
         try:
             loaded = transformers.AutoModelForCausalLM.from_pretrained(**source, **options)
             tokenizer = transformers.AutoTokenizer.from_pretrained(**source)
@@ -122,12 +132,16 @@ class TransformersProvider(BaseProvider):
             check_options("transformers", [unknown[1]], takes, _INSTEAD)
             raise
         except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+            if alone and isinstance(error, OSError):
+                raise hub.cannot_reach(str(model)) from error
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"cannot load {model} with transformers: {reason}") from error
         if device is None and "device_map" not in options and torch.accelerator.is_available():
             device = torch.accelerator.current_accelerator()
         provider = cls(loaded, tokenizer, device)
-        if path.suffix == ".gguf":
+        where = (provider._model.device, provider._model.dtype, torch.get_num_threads())
+        _log.info("transformers: on %s in %s, %d threads", *where)
+        if path is not None and path.suffix == ".gguf":
             provider.model_name = path.stem
         return provider
 
@@ -214,6 +228,22 @@ def _libraries() -> tuple[Any, Any]:
             f"{error.name} is not installed: pip install 'backtrack_sampler[transformers]'"
         ) from error
     return torch, transformers
+
+
+def _check_device(torch: Any, device: Any) -> None:
+    """Refuse a device that is not there, before the long work.
+
+    Raises:
+        InputError: with those that are.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError, TypeError, NotImplementedError) as error:
+        there = ["cpu"]
+        if torch.accelerator.is_available():
+            there.append(torch.accelerator.current_accelerator().type)
+        reason = re.split(r"[.\n]\s|\n", str(error).strip())[0][:200]
+        raise InputError(f"there is no device {str(device)!r} here ({reason}): use {' or '.join(there)}") from error
 
 
 def _is_placed(model: PreTrainedModel) -> bool:

@@ -8,6 +8,7 @@ back, by whoever, `on_rollback`. `pending` says what must not be streamed yet. H
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
@@ -34,12 +35,18 @@ class Stream(NamedTuple):
         options: how it draws and when it ends.
         logit: the model's own logit of a token, before the temperature, at the place where the stream
             is now. To be asked in a hook.
+        log_probability: the same as a log-probability, in nats, of the whole vocabulary: at temperature 1
+            and before anybody has changed or filtered anything. It costs a pass over the vocabulary.
+        stops_at: where a stop string that was just found begins, in characters of the continuation; None
+            where there is none. To be asked in `at_end`: the text will end there, maybe inside a token.
     """
 
     prompt: tuple[int, ...]
     decode: Decode
     options: SessionOptions
     logit: Callable[[int], float]
+    log_probability: Callable[[int], float] = lambda token: math.nan
+    stops_at: Callable[[], int | None] = lambda: None
 
 
 class BaseStrategy:
@@ -64,6 +71,10 @@ class BaseStrategy:
     def __str__(self) -> str:
         """Its name in messages and events."""
         return type(self).__name__
+
+    def describe(self) -> str:
+        """What people should know before it begins, such as how many phrases it looks for; "" for nothing."""
+        return ""
 
     def reset(self) -> None:
         """A stream begins, or has ended. Forget everything that belongs to one stream."""

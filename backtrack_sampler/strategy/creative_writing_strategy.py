@@ -23,6 +23,9 @@ class CreativeWritingStrategy(BaseStrategy):
         top_p_flat: the mass, between 0 and 1.
         top_k_threshold_flat: the distribution is flat when at least so many tokens are needed.
         eos_penalty: the end token's probability is multiplied by this.
+
+    Example:
+        creative-writing:top_p_flat=0.7
     """
 
     def __init__(

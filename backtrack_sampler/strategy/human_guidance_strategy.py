@@ -53,6 +53,9 @@ class HumanGuidanceStrategy(BaseStrategy):
             this; elsewhere that token is taken.
         screen: where to ask; None is the terminal, through curses.
         prompt: text to show before the continuation.
+
+    Example:
+        backtrack-sampler guide "Once upon a time"
     """
 
     def __init__(

@@ -32,7 +32,8 @@ class OperatorStrategy(BaseStrategy):
     is drawn then stands.
 
     Args:
-        operator: one of `backtrack_sampler.operators`, your own, or a plain function of a `Step`.
+        operator: one of `backtrack_sampler.operators`, your own, or a plain function of a `Step`
+            (see `FunctionOperator`).
         backtrack_every_n: act on its judgement only at every n-th token of the text. It sees all.
         retry: "ban" does not draw the first discarded token again in its place; "resample" may.
         max_retries: rollbacks to the same place, before what is drawn stands.
@@ -53,6 +54,7 @@ class OperatorStrategy(BaseStrategy):
         if retry not in ("ban", "resample"):
             raise InputError(f"retry must be 'ban' or 'resample', not {retry!r}")
         self.operator = operator if isinstance(operator, BaseOperator) else FunctionOperator(operator)
+        self._may_be_shared = self.operator is operator
         self._every_n = check_count("backtrack_every_n", backtrack_every_n)
         self._bans_discarded = retry == "ban"
         self._max_retries = check_count("max_retries", max_retries)
@@ -62,6 +64,11 @@ class OperatorStrategy(BaseStrategy):
     def __str__(self) -> str:
         operator = self.operator
         return repr(operator) if isinstance(operator, FunctionOperator) else type(operator).__name__
+
+    @property
+    def memory(self) -> object:
+        """What may serve one stream at a time: the operator that was given; this where that was a function."""
+        return self.operator if self._may_be_shared else self
 
     def reset(self) -> None:
         self.operator.reset()
@@ -128,7 +135,8 @@ class OperatorStrategy(BaseStrategy):
         if len(tokens) == len(self._detokenizer):
             # Only here is a token known to stay, so only here may what is before it go.
             lookback = self.operator.lookback
-            self._floor = max(self._floor, len(tokens) - lookback) if lookback is not None else 0
+            if lookback is not None:
+                self._floor = max(self._floor, len(tokens) - lookback)
         return max(0, len(tokens) - self._floor)
 
     def _call(self, step: Step, length: int) -> int:

@@ -35,6 +35,9 @@ class ReplaceStrategy(BaseStrategy):
         max_new_tokens_for_replace: only where the text begins in the first so many tokens.
         skip_tokens: not where the text begins in the first so many tokens.
         max_prob: only where the probability of the found text's first token was at most this.
+
+    Example:
+        replace:find=happy,replace=sad
     """
 
     def __init__(

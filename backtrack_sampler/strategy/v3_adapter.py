@@ -26,7 +26,9 @@ def as_strategy(given: Any) -> BaseStrategy:
         return V3Adapter(given)
     if isinstance(given, BaseStrategy):
         return given
-    raise InputError(f"{type(given).__name__} is not a strategy: make it a subclass of BaseStrategy")
+    raise InputError(
+        f"{type(given).__name__} is not a strategy: make it a subclass of BaseStrategy, or of BaseOperator"
+    )
 
 
 class V3Adapter(BaseStrategy):

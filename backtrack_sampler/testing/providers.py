@@ -95,8 +95,11 @@ def _check_rows(provider: BaseProvider, name: str, tokens: list[int], tolerance:
     alone = [_values(provider.logits(sequence)) for sequence in sequences]
     for index, count in enumerate(lengths):
         # Rounding may differ with the size of a batch, so it is only the nearest.
-        nearest = sorted((_distance(grown[count][index], row, sum), other) for other, row in enumerate(alone))[0][1]
-        assert nearest == index, f"{name}.logits_batch gave row {index} the logits of row {nearest}"
+        distances = [_distance(grown[count][index], row, sum) for row in alone]
+        nearest = distances.index(min(distances))
+        assert distances[index] == distances[nearest], (
+            f"{name}.logits_batch gave row {index} the logits of row {nearest}"
+        )
     for _ in range(2):
         found = provider.logits_batch(sequences)
         for index, count in enumerate(lengths):

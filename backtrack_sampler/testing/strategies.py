@@ -26,7 +26,7 @@ from ..provider.base_provider import BaseProvider
 from ..rollback import TakeBack
 from ..sampler import BacktrackSampler
 from ..strategy.base_strategy import BaseStrategy, Candidates, Stream
-from ..strategy.chain_strategy import as_strategies
+from ..strategy.chain_strategy import as_strategies, memory_of
 from ..strategy.v3_adapter import V3Adapter
 from .fakes import FakeProvider
 from .names import check_names, hooks_of
@@ -54,7 +54,7 @@ def check_strategy(
     request left behind belongs to the tokens before it, and may stay as long as they do.)
 
     Args:
-        make: a provider to a new strategy.
+        make: a provider to a new strategy, an operator, or a list of them.
         providers: models to run on; None takes a few fakes.
         prompt: what they go on from.
         max_new_tokens: length of the streams.
@@ -69,7 +69,8 @@ def check_strategy(
         for part in parts:
             check_names(part, BaseStrategy)
         name = ", ".join(map(str, parts))
-        assert not parts or make(provider) is not make(provider), f"make must return a new {name} each time"
+        alone = [memory_of(part) for made in (parts, as_strategies(make(provider))) for part in made]
+        assert len(set(map(id, alone))) == len(alone), f"make must return a new {name} each time"
         sampler = BacktrackSampler(provider, _watched(make, provider))
         options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "max_discarded": 2000}
         for seed in range(5):
@@ -164,7 +165,10 @@ class _Twin:
             return np.array(argument.tolist(), np.float32)
         weights = np.zeros(self.size, np.float32)
         weights[list(argument)] = list(argument.values())
-        return ArrayCandidates(weights)
+        given = ArrayCandidates(weights)
+        for token, weight in argument.items():  # not summing to one, where a strategy before has taken some away
+            given[token] = weight
+        return given
 
 
 class _Watched(BaseStrategy):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from ..errors import InputError
@@ -49,6 +50,10 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     try:
         try:
             temporary.write_text(text, encoding="utf-8", newline="\n")
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())  # or a power failure may leave neither of both
+            if file.exists():
+                shutil.copymode(file, temporary)
             temporary.replace(file)
         finally:
             temporary.unlink(missing_ok=True)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError
 from ..events import Drawn, Event, Finished, Participant, Released, Rollback, Started
 from ..options import SessionOptions
+from .settings import plain
 
 if TYPE_CHECKING:
     from .recording import Trace
@@ -46,7 +46,7 @@ class Saved(NamedTuple):
 
 def dump(trace: Trace) -> str:
     """The whole file."""
-    return "".join(json.dumps(line, default=repr) + "\n" for line in _lines(trace))
+    return "".join(json.dumps(line) + "\n" for line in _lines(trace))
 
 
 def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
@@ -61,7 +61,7 @@ def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
         "rollbacks": trace.rollbacks,
         "end_tokens": sorted(trace.end_tokens),
         "events": len(trace.events),
-        **({"started": asdict(trace.started)} if trace.started is not None else {}),
+        **({"started": _plainly(trace.started)} if trace.started is not None else {}),
     }
     texts = iter(trace.replay().texts)
     for event in trace.events:
@@ -86,6 +86,17 @@ def _lines(trace: Trace) -> Iterator[dict[str, Any]]:
         if isinstance(event, Rollback):
             line |= {"text": event.text, "who": event.who, "why": event.why}
         yield line
+
+
+def _plainly(started: Started) -> dict[str, Any]:
+    """What is known of the stream. Parameters may be anything, and are not copied: one may hold a model."""
+    return {
+        "prompt": list(started.prompt),
+        "options": plain(vars(started.options)),
+        "strategies": [{"name": each.name, "parameters": plain(each.parameters)} for each in started.strategies],
+        "model": started.model,
+        "row": started.row,
+    }
 
 
 def load(path: str | os.PathLike[str]) -> Saved:
@@ -226,7 +237,9 @@ def _started(header: _Line) -> Started | None:
     line = _Line(header.place, header.take("started", dict))
     try:
         options = SessionOptions(**line.take("options", dict))
-        strategies = tuple(Participant(**each) for each in line.take("strategies", list))
-    except TypeError:
-        raise header.wrong("started is not what it should be") from None
-    return Started(tuple(line.token_ids("prompt")), options, strategies, line.take("model", str))
+    except (TypeError, InputError) as error:
+        raise header.wrong(f"started is not what it should be: {error}") from None
+    taking = [_Line(f"{header.place}, strategy {n}", each) for n, each in enumerate(line.take("strategies", list), 1)]
+    strategies = tuple(Participant(each.take("name", str), each.take("parameters", dict)) for each in taking)
+    row = line.take("row", int, default=0)
+    return Started(tuple(line.token_ids("prompt")), options, strategies, line.take("model", str), row)

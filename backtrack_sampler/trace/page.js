@@ -127,8 +127,8 @@
     const [{ kind }] = attempts;
     const element = make("span", kind ? "chip end" : "chip");
     const tokens = size(attempts);
-    let name = `${BACK}${attempts.length > 1 ? `\u00d7${attempts.length}` : tokens}`;
-    if (kind) name = kind === "stop" ? "stop string" : `${tokens} held`;
+    let name = `${BACK} ${attempts.length > 1 ? plural(attempts.length, "attempt") : plural(tokens, "token")}`;
+    if (kind) name = kind === "stop" ? "stop string" : `${plural(tokens, "token")} held`;
     element.dataset.label = name;
     element.setAttribute("role", "button");
     element.setAttribute("aria-expanded", "false");
@@ -235,8 +235,7 @@
   function whyElement({ who, why, kind, items }) {
     if (kind === "held") return make("p", "why", `Never streamed: ${why}.`);
     if (kind === "stop") return make("p", "why", "Cut off: a stop string.");
-    const others = items.length > 1 ? `${items.length} tokens taken back` : "Taken back";
-    return make("p", "why", `${others} by ${who}${why ? `: ${why}` : ""}`);
+    return make("p", "why", `${plural(items.length, "token")} taken back by ${who}${why ? `: ${why}` : ""}`);
   }
 
   const attemptText = (attempt) => attempt.items.map((item) => item.text).join("");
@@ -246,7 +245,8 @@
     if (attempts.length === 1) {
       const most = first.items.slice(0, 8);
       const bars = most.map((item) => bar(label(item.token), item.share, ""));
-      card.replaceChildren(make("div", "head", first.kind ? chip.dataset.label : "Taken back"), ...bars);
+      const told = first.kind ? chip.dataset.label : `Taken back: ${plural(first.items.length, "token")}`;
+      card.replaceChildren(make("div", "head", told), ...bars);
       if (first.items.length > most.length) card.append(make("p", "", `and ${count(first.items.length - most.length)} more`));
       card.append(whyElement(first));
       return;
@@ -257,7 +257,7 @@
       row.append(make("span", "struck", shown(attemptText(attempt))), ` \u2014 ${reason(attempt)}`);
       list.append(row);
     }
-    card.replaceChildren(make("div", "head", `Taken back here: ${attempts.length} attempts`), list);
+    card.replaceChildren(make("div", "head", `Taken back here: ${plural(attempts.length, "attempt")}, ${plural(size(attempts), "token")}`), list);
     if (attempts.length > most.length) card.append(make("p", "", `and ${count(attempts.length - most.length)} more`));
   }
 
@@ -379,6 +379,11 @@
   byId("all").addEventListener("click", () => unfoldAll(!allOpen));
   byId("next").addEventListener("click", () => go(".chip", 1));
   byId("previous").addEventListener("click", () => go(".chip", -1));
+  byId("sample").addEventListener("click", () => {
+    const first = text.querySelector(".chip");
+    unfold(first, true);
+    reveal(first);
+  });
   byId("colour").addEventListener("change", (event) => document.body.classList.toggle("plain", !event.target.checked));
 
   // -- the timeline --------------------------------------------------------------------------
@@ -441,14 +446,14 @@
   }
 
   function drawCounts() {
-    const share = data.drawn ? percent(data.discarded / data.drawn) : "0%";
+    const share = data.discarded ? percent(data.discarded / data.drawn) : "0%";
     byId("counts").append(
-      figure("tokens streamed", count(data.emitted)),
-      figure("taken back", count(data.discarded), "erased"),
-      figure(data.rollbacks === 1 ? "rollback" : "rollbacks", count(data.rollbacks)),
-      figure("of all draws taken back", share),
-      figure("ended by", ENDS[data.reason], "words"),
+      figure(data.emitted === 1 ? "token in the text" : "tokens in the text", count(data.emitted)),
+      figure(data.rollbacks === 1 ? "attempt taken back" : "attempts taken back", count(data.rollbacks), "erased"),
+      figure(data.discarded === 1 ? "token taken back" : "tokens taken back", count(data.discarded), "erased"),
+      figure("of all tokens drawn", share),
     );
+    for (const [name, value] of [...data.how, ["ended by", ENDS[data.reason]]]) byId("how").append(figure(name, value));
     const shares = BINS.map(() => 0);
     for (const item of path) shares[bin(item.share)] += 1;
     const names = ["\u226550%", "20\u201350", "5\u201320", "1\u20135", "<1%"];
@@ -472,22 +477,25 @@
   function drawWhom() {
     const table = document.querySelector("#whom table"), head = make("tr");
     byId("whom").hidden = !data.whom.length;
-    for (const [name, className] of [["who", ""], ["rollbacks", "n"], ["tokens", "n"], ["why", ""]])
+    for (const [name, className] of [["strategy", ""], ["attempts", "n"], ["tokens", "n"], ["why", ""]])
       head.append(make("th", className, name));
     table.append(head);
-    for (const [who, rollbacks, tokens, reasons] of data.whom) {
-      const row = make("tr"), cell = make("td");
+    for (const [who, rollbacks, tokens, reasons, parameters] of data.whom) {
+      const row = make("tr", tokens ? "" : "none"), name = make("td", "", who), cell = make("td");
+      for (const each of parameters) name.append(make("code", "", each));
+      if (!tokens) cell.append("took nothing back");
       cell.append(reasonsElement(reasons.slice(0, 5)));
       if (reasons.length > 5) {
         const more = make("details");
         more.append(make("summary", "", `${count(reasons.length - 5)} more`), reasonsElement(reasons.slice(5)));
         cell.append(more);
       }
-      row.append(make("td", "", who), make("td", "n", count(rollbacks)), make("td", "n", count(tokens)), cell);
+      row.append(name, make("td", "n", count(rollbacks)), make("td", "n", count(tokens)), cell);
       table.append(row);
     }
   }
 
+  document.documentElement.classList.add("drawn");
   hideCard();
   drawCounts();
   drawWhom();
@@ -498,11 +506,13 @@
   byId("continuation").append(content);
   const hasChips = text.querySelector(".chip") !== null;
   for (const id of ["all", "next", "previous"]) byId(id).disabled = !hasChips;
+  byId("lead-back").hidden = !hasChips;
+  byId("lead-none").hidden = hasChips;
 
   if (drawn.length) {
     timeline.append(drawTimeline(), cursor);
-    const top = make("span", "axis top", `${plural(length, "token")} long`);
-    const end = make("span", "axis end", `${count(drawn.length)} drawn`);
+    const top = make("span", "axis top", `length of the text: ${plural(length, "token")}`);
+    const end = make("span", "axis end", `${plural(drawn.length, "token")} drawn`);
     timeline.append(top, end);
     timeline.addEventListener("pointermove", (event) => {
       const { top, bottom } = timeline.getBoundingClientRect();

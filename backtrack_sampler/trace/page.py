@@ -11,7 +11,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from ..events import Drawn, Rollback
-from .summary import is_stop_string
+from .marks import static
+from .settings import options_of
+from .summary import everyone, is_stop_string
 
 if TYPE_CHECKING:
     from .recording import Trace
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["frame", "page"]
 
 _TITLE_LENGTH = 60
+_STATIC = "backtrack-sampler-without-scripts"
 
 
 def page(trace: Trace) -> str:
@@ -31,19 +34,26 @@ def page(trace: Trace) -> str:
         "policy": f"default-src 'none'; img-src data:; script-src {_hash(script)}; style-src {_hash(style)}",
         "title": html.escape(f"Trace: {title}" if title else "Trace"),
         "style": style,
+        "static": static(trace),
         "data": _embedded(_data(trace)),
         "script": script,
     }
     # One pass, so that no part can hold the name of another.
     whole = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _part("page.html"))
-    return whole.encode(errors="replace").decode()  # half a surrogate pair in the title
+    return whole.encode(errors="replace").decode()  # half a surrogate pair in the title or the text
 
 
 def frame(trace: Trace) -> str:
-    """The page in a frame: its styles and scripts stay inside, whoever shows it and how often."""
+    """The page in a frame: its styles and scripts stay inside, whoever shows it and how often.
+
+    Websites take frames and styles out of a notebook. What they leave is the text with strikes, which
+    a style hides where there is a frame.
+    """
+    strikes = static(trace).encode(errors="replace").decode().replace("<del>", '<del style="color: #c0483c">')
     return (
+        f"<div><style>.{_STATIC} {{ display: none }}</style>"
         f'<iframe srcdoc="{html.escape(page(trace))}" sandbox="allow-scripts" title="Trace" '
-        'style="width: 100%; height: 42rem; border: 0"></iframe>'
+        f'style="width: 100%; height: 42rem; border: 0"></iframe><div class="{_STATIC}">{strikes}</div></div>'
     )
 
 
@@ -103,7 +113,11 @@ def _data(trace: Trace) -> dict[str, Any]:
         "emitted": trace.emitted,
         "discarded": trace.discarded,
         "rollbacks": trace.rollbacks,
-        "whom": [[row.who, row.rollbacks, row.tokens, row.reasons.most_common()] for row in trace.by_whom],
+        "whom": [
+            [row.who, row.rollbacks, row.tokens, row.reasons.most_common(), row.parameters]
+            for row in everyone(trace.events, trace.started)
+        ],
+        "how": options_of(trace.started) if trace.started is not None else [],
     }
 
 

@@ -6,13 +6,13 @@ import math
 import os
 from collections.abc import Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..events import Drawn, Event, Finished, Released, Rollback, Started
 from ..matching import Decode, Detokenizer
 from ..provider.base_provider import BaseProvider
-from . import jsonl, page
+from . import jsonl, marks, page
 from .files import write_atomically
 from .summary import TakenBack, by_whom, is_stop_string
 
@@ -191,6 +191,18 @@ class Trace:
             detokenizer.push(token)
         return detokenizer.finish()
 
+    def marked(self, before: str = "~~", after: str = "~~") -> str:
+        """The text, with what was taken back in its place, between marks.
+
+        As it is, it is Markdown; in a terminal, `marked("\\x1b[9m", "\\x1b[29m")` strikes out. White space is
+        put outside of the marks, so this is to be read; the text itself is `text`.
+        """
+        return marks.marked(self, before, after)
+
+    def struck_out(self) -> str:
+        """The same as a piece of HTML that any website keeps: `<del>`, and neither styles nor scripts."""
+        return marks.struck_out(self)
+
     # -- writing ---------------------------------------------------------------------------
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
@@ -227,9 +239,16 @@ class Trace:
         trace.started = saved.started
         return trace
 
+    def __repr__(self) -> str:
+        return f"<Trace: {self.emitted} tokens in the text, {self.discarded} taken back in {self.rollbacks} attempts>"
+
     def _repr_html_(self) -> str:
-        """For notebooks: the page in a frame of its own."""
+        """For notebooks: the page in a frame of its own; where there are no scripts, the text with strikes."""
         return page.frame(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For consoles: the text with marks."""
+        printer.text(f"{self!r}\n{self.marked()}")
 
 
 def _no_model(tokens: Sequence[int]) -> str:

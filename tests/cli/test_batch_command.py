@@ -12,108 +12,19 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pexpect
 import pytest
+from batches import Done, FakeModel, Row, count_rows, lines, read, texts, write_prompts
 from emulator import FAIR, Program
 
 from backtrack_sampler import BacktrackSampler
 from backtrack_sampler.cli.main import main
-from backtrack_sampler.testing import FakeProvider
 
-NAMES = ["index", "prompt", "sample", "seed", "text", "tokens", "discarded", "rollbacks", "finish_reason", "settings"]
-VOCABULARY = ["a", "b", "c", " ", "☃", "."]
-Row = dict[str, Any]
-
-
-class FakeModel(FakeProvider):
-    """A few letters at random; it counts how often it was loaded, and may fail."""
-
-    def __init__(self) -> None:
-        super().__init__([*VOCABULARY, ""])
-        self.loaded = 0
-        self.before_answer: Callable[[], None] = lambda: None
-
-    def answer(self, sequence: list[int]) -> Any:
-        self.before_answer()
-        return super().answer(sequence)
-
-    def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
-        if messages[0]["content"] == "c":
-            raise LookupError("no system message")
-        return "".join(f"{message['content']}." for message in messages)
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeModel:
-    """The model that is loaded, and a folder of one's own to work in."""
-    model = FakeModel()
-
-    def load_provider(*_: Any, **__: Any) -> FakeModel:
-        model.loaded += 1
-        return model
-
-    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", load_provider)
-    monkeypatch.chdir(tmp_path)
-    return model
-
-
-class Done(NamedTuple):
-    code: int
-    err: str
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Runs generate with --prompts p.txt and --out out.jsonl, where nothing else is given; stdout stays empty."""
-
-    def run(*arguments: str) -> Done:
-        given = list(arguments)
-        for name, value in (("--prompts", "p.txt"), ("--out", "out.jsonl"), ("--max-new-tokens", "12")):
-            if name not in given:
-                given += [name, value]
-        code = main(["generate", *given])
-        out, err = capfd.readouterr()
-        assert out == ""
-        return Done(code, err)
-
-    return run
-
-
-@pytest.fixture
-def refused(run: Callable[..., Done]) -> Callable[..., str]:
-    """Runs a command that must end with exit code 2 and one line, and leave the output as it was."""
-
-    def refused(*arguments: str) -> str:
-        before = Path("out.jsonl").read_bytes() if Path("out.jsonl").is_file() else b""
-        code, err = run(*arguments)
-        assert code == 2, err
-        assert re.fullmatch(r"backtrack-sampler: [^\n]+\n", err), err
-        assert (Path("out.jsonl").read_bytes() if Path("out.jsonl").is_file() else b"") == before
-        return err
-
-    return refused
-
-
-def write_prompts(*prompts: str) -> None:
-    Path("p.txt").write_text("".join(f"{prompt}\n" for prompt in prompts), encoding="utf-8")
-
-
-def read(file: str | Path = "out.jsonl") -> list[Row]:
-    data = Path(file).read_bytes()
-    assert data.endswith(b"\n") or not data
-    return [json.loads(line) for line in data.splitlines()]
-
-
-def texts(file: str | Path = "out.jsonl") -> dict[int, str]:
-    """index -> text; each index is there once."""
-    rows = read(file)
-    found = {row["index"]: row["text"] for row in rows}
-    assert len(found) == len(rows)
-    return found
+NAMES = ["index", "prompt", "sample", "seed", "text", "tokens", "discarded", "rollbacks", "finish_reason"]
 
 
 # -- what is written ------------------------------------------------------------------------
@@ -122,7 +33,7 @@ def texts(file: str | Path = "out.jsonl") -> dict[int, str]:
 def test_a_row_for_each_prompt(fake: FakeModel, run: Callable[..., Done]) -> None:
     """Each line that is not blank gives a row, whose text is that of a stream with its seed alone; nothing is escaped."""
     Path("p.txt").write_bytes("\ufeff☃a\r\n\n \t\n b \nc☃".encode())
-    assert run("--seed", "5") == (0, "3 rows written to out.jsonl\n")
+    assert run("--seed", "5") == (0, "3 rows written to out.jsonl\n", "")
     rows = read()
     assert [list(row) for row in rows] == [NAMES] * 3
     assert sorted(row["index"] for row in rows) == [0, 1, 2]
@@ -139,19 +50,20 @@ def test_a_row_for_each_prompt(fake: FakeModel, run: Callable[..., Done]) -> Non
 
 
 @pytest.mark.usefixtures("fake")
-def test_settings_are_in_each_row(run: Callable[..., Done]) -> None:
-    """How the rows were made stands in each of them, as it was given."""
+def test_settings_stand_once_at_the_top(run: Callable[..., Done]) -> None:
+    """How the rows are made stands in the first line, as it was given, and with the version that wrote it."""
     write_prompts("a", "b")
     run("--strategy", 'antislop:slops=["ab"]', "--operator", "repetition", "--stop", "☃☃", "--top-p", "0.9", "--n", "2")
-    assert [row["settings"] for row in read()] == [
-        {
+    top, *rows = lines()
+    assert (list(top), len(rows)) == (["settings", "version"], 4)
+    assert top["settings"] == {
             "model": "SmolLM2-135M-Instruct.Q4_1.gguf", "engine": None, "chat": False, "system": None,
             "strategies": [{"strategy": 'antislop:slops=["ab"]'}, {"operator": "repetition"}],
             "n": 2, "max_new_tokens": 12, "max_length": None, "temperature": 1.0, "top_k": 50, "top_p": 0.9,
             "min_p": None, "stop": ["☃☃"], "max_retries": 100, "max_discarded": None, "on_exhausted": "stop",
             "on_context_full": "stop", "seed": None,
-        }
-    ] * 4  # fmt: skip
+    }  # fmt: skip
+    assert not any("settings" in row for row in rows)
 
 
 @pytest.mark.usefixtures("fake")
@@ -220,8 +132,9 @@ def test_chat(run: Callable[..., Done], refused: Callable[..., str]) -> None:
     assert run("--prompts", "plain.txt", "--out", "plain.jsonl", "--seed", "1").code == 0
     assert texts() == texts("plain.jsonl")
     assert {row["prompt"] for row in read()} == {"a", "b"}
+    write_prompts("a")
     message = refused("--chat", "--system", "c", "--out", "new.jsonl")
-    assert "p.txt, line 1: the model's chat template does not take this (no system message)" in message
+    assert "p.txt, line 1: the model's chat template does not take this conversation (no system message)" in message
 
 
 def test_rows_are_written_at_once_in_order_of_ending(fake: FakeModel, run: Callable[..., Done]) -> None:
@@ -240,7 +153,7 @@ def test_rows_are_written_at_once_in_order_of_ending(fake: FakeModel, run: Calla
 def test_stats(run: Callable[..., Done]) -> None:
     """--stats says what all have cost together, and how they ended."""
     write_prompts("a", "b", "c")
-    _, err = run("--stats", "--seed", "3", "--strategy", "antislop:slops=b|☃", "--n", "4")
+    _, err, _ = run("--stats", "--seed", "3", "--strategy", "antislop:slops=b|☃", "--n", "4")
     line = re.match(r"(\d+) tokens streamed, (\d+) taken back in (\d+) rollbacks, .*, ended by: (.*)\n12 rows", err)
     assert line is not None
     assert [int(line[1]), int(line[2]), int(line[3])] == [
@@ -260,11 +173,16 @@ def test_stats(run: Callable[..., Done]) -> None:
         (["a", "--prompts", "p.txt", "--out", "x.jsonl"], "not both"),
         (["a", "--out", "x.jsonl"], "--out needs --prompts"), (["a", "--n", "0"], "--n needs --prompts"),
         (["a", "--max-batch", "2"], "--max-batch needs --prompts"), (["--prompts", "p.txt"], "needs --out"),
-        (["--prompts", "p.txt", "--out", "x.jsonl", "--trace", "t.html"], "--trace is for a PROMPT"),
+        (["--prompts", "p.txt", "--out", "x.jsonl", "--trace", "t.html"], "--trace t.html is one file"),
+        (["--prompts", "p.txt", "--out", "x.jsonl", "--trace", "no/folder"], "cannot make the folder no/folder"),
+        (["--prompts", "p.txt", "--out", "-", "--retry-failed"], "--retry-failed goes on with a file"),
+        (["--prompts", "p.txt", "--out", "-", "--accept-changes"], "--accept-changes goes on with a file"),
+        (["a", "--skip-bad"], "--skip-bad needs --prompts"), (["a", "--retry-failed"], "--retry-failed needs --prompts"),
+        (["a", "--accept-changes"], "--accept-changes needs --prompts"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--show-rollbacks"], "--show-rollbacks is for a PROMPT"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--n", "0"], "--n must be at least 1"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--max-batch", "-1"], "--max-batch must be at least 1"),
-        (["--prompts", "p.txt", "--out", "x.jsonl", "--top-p", "2"], "top_p"),
+        (["--prompts", "p.txt", "--out", "x.jsonl", "--top-p", "2"], "--top-p"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--strategy", "none"], "no strategy 'none'"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--strategy", "human-guidance"], "asks a person"),
         (["--prompts", "p.txt", "--out", "x.jsonl", "--system", "b"], "--system needs --chat"),
@@ -321,7 +239,7 @@ def test_bad_text_files(fake: FakeModel, refused: Callable[..., str], data: byte
         ("{", "no JSON"), ('"a"', '{"prompt": "..."}'), ("[]", '{"prompt": "..."}'), ("{}", '{"prompt": "..."}'),
         ('{"prompt": 1}', '{"prompt": "..."}'), ('{"prompt": " "}', "not empty"), ("[" * 9999, "no JSON"),
         ('{"prompt": "a", "x": NaN}', "no JSON"), ('{"prompt": "a", "x": 1e999}', "no JSON"),
-        ('{"prompt": "\\ud800"}', "half a character"), ('{"prompt": "a", "seed": 1, "error": 2}', "error, seed is what the output"),
+        ('{"prompt": "\\ud800"}', "half a character"), ('{"prompt": "a", "seed": 1, "error": 2}', "error is what the output"),
     ],
 )  # fmt: skip
 def test_bad_json_files(fake: FakeModel, refused: Callable[..., str], line: str, message: str) -> None:
@@ -367,7 +285,7 @@ def test_rows_that_fail(run: Callable[..., Done]) -> None:
     write_prompts("a")
     Path("fails.py").write_text(FAILS)
     options = ["--strategy", "./fails.py", "--n", "12", "--seed", "1"]
-    code, err = run(*options)
+    code, err, _ = run(*options)
     failed = {row["index"]: row for row in read() if "error" in row}
     assert 0 < len(failed) < 12
     assert (code, err) == (
@@ -398,13 +316,12 @@ def test_failed_rows(fake: FakeModel, run: Callable[..., Done]) -> None:
     )
     assert all(len(row["prompt"] + row["text"]) in (6, 7) for row in failed)
     before = Path("out.jsonl").read_bytes()
-    code, err = run(*options)
+    code, err, _ = run(*options)
     assert code == 1
-    told = f"({len(failed)} of them failed: remove their lines to try again)"
+    told = f"({len(failed)} of them failed: --retry-failed tries them again)"
     assert err == f"all 8 rows are in out.jsonl already {told}: nothing is left to do\n"
     assert Path("out.jsonl").read_bytes() == before
-    lines = before.splitlines(True)
-    Path("out.jsonl").write_bytes(b"".join(line for line in lines if b'"error"' not in line))
+    Path("out.jsonl").write_bytes(b"".join(line for line in before.splitlines(True) if b'"error"' not in line))
     fake.context_size = 100
     assert run(*options).code == 0
     assert sorted(texts()) == list(range(8))
@@ -418,19 +335,18 @@ def test_seed_of_minus_one(run: Callable[..., Done]) -> None:
     rows = read()
     assert len({row["seed"] for row in rows}) == 8
     assert min(row["seed"] for row in rows) > 8
-    assert {row["settings"]["seed"] for row in rows} == {None}
+    assert lines()[0]["settings"]["seed"] is None
 
 
 @pytest.mark.usefixtures("fake")
 def test_files_from_before_a_setting_was_there(run: Callable[..., Done], refused: Callable[..., str]) -> None:
-    """A row that does not say what can be chosen since then has the default, and goes on with nothing else."""
+    """A file that does not say what can be chosen since then has the default, and goes on with nothing else."""
     write_prompts("a", "b")
     assert run("--seed", "1").code == 0
-    rows = read()
-    for row in rows:
-        for name in ("max_retries", "max_discarded", "on_context_full"):
-            del row["settings"][name]
-    Path("out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    top, *rows = lines()
+    for name in ("max_retries", "max_discarded", "on_context_full"):
+        del top["settings"][name]
+    Path("out.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [top, *rows]))
     assert "max_retries was 100 and is 7 now" in refused("--seed", "1", "--max-retries", "7")
     assert "max_discarded was null and is 9 now" in refused("--seed", "1", "--max-discarded", "9")
     assert 'on_context_full was "stop" and' in refused("--seed", "1", "--on-context-full", "raise")
@@ -449,12 +365,15 @@ def test_files_behind_a_strategy(
     write_prompts("b")
     options = ["--strategy", "antislop:slops=@slops.txt", "--strategy", "mine.py:Fails"]
     assert run(*options).code == 0
-    (row,) = read()
-    assert [list(each.get("sha256", ())) for each in row["settings"]["strategies"]] == [["slops.txt"], ["mine.py"]]
+    settings = lines()[0]["settings"]
+    assert [list(each.get("sha256", ())) for each in settings["strategies"]] == [["slops.txt"], ["mine.py"]]
     write_prompts("b", "c")
     with Path(edited).open("a") as file:
         file.write("\n\n")
-    assert re.search(rf"out.jsonl, line 1: strategies was .*{edited}.*: go on with what it was", refused(*options))
+    assert (
+        f"out.jsonl, line 1: {edited} was edited since: go on with what it was, give another --out, or --acc"
+        in refused(*options)
+    )
 
 
 @pytest.mark.usefixtures("fake")
@@ -465,7 +384,7 @@ def test_rows_that_end_where_nothing_is_left(run: Callable[..., Done]) -> None:
         "from backtrack_sampler import BaseStrategy\n\n\n"
         "class Never(BaseStrategy):\n    def backtrack(self, tokens):\n        return 1\n"
     )
-    code, err = run("--strategy", "never.py")
+    code, err, _ = run("--strategy", "never.py")
     reasons = [row["finish_reason"] for row in read()]
     assert (code, reasons) == (0, ["exhausted"] * 2)
     assert err.splitlines()[-1] == (
@@ -477,7 +396,7 @@ def test_rows_that_end_where_the_context_is_full(fake: FakeModel, run: Callable[
     """Nor are these."""
     fake.context_size = 6
     write_prompts("a", "b")
-    code, err = run("--max-new-tokens", "50", "--seed", "4")
+    code, err, _ = run("--max-new-tokens", "50", "--seed", "4")
     assert code == 0
     full = sum(row["finish_reason"] == "context" and "error" not in row for row in read())
     assert full
@@ -497,7 +416,7 @@ def test_an_engine_that_fails(fake: FakeModel, run: Callable[..., Done]) -> None
             raise RuntimeError("out of\nmemory")
 
     fake.before_answer = fail
-    code, err = run("--seed", "1", "--max-batch", "3")
+    code, err, _ = run("--seed", "1", "--max-batch", "3")
     count = len(read())
     assert 0 < count < 30
     assert code == 2
@@ -543,12 +462,13 @@ def test_going_on_after_any_byte(fake: FakeModel, run: Callable[..., Done], fini
         *(i + d for i, c in enumerate(finished) if c == 10 for d in (-1, 0, 1)),
     }:
         Path("out.jsonl").write_bytes(finished[:length])
-        rows = finished[: length + 1].count(b"\n")  # the end of a line may be missing
+        rows = count_rows(finished[: length + 1])  # the end of a line may be missing
         fake.loaded = 0
-        code, err = run("--seed", "1")
+        code, err, _ = run("--seed", "1")
         assert code == 0, err
         assert texts() == whole
-        assert Path("out.jsonl").read_bytes().startswith(b"".join(finished.splitlines(True)[:rows]))
+        assert Path("out.jsonl").read_bytes().startswith(finished[: length + 1].rpartition(b"\n")[0])
+        assert len(lines()) == 5
         first = err.splitlines()[0]
         if rows == 4:
             assert (fake.loaded, first) == (0, "all 4 rows are in out.jsonl already: nothing is left to do")
@@ -584,7 +504,10 @@ def test_changed_settings(
 ) -> None:
     """With other settings than those in the file nothing is written: the error says what differs, old and new."""
     Path("out.jsonl").write_bytes(finished[:-9])
-    assert f"out.jsonl, line 1: {message}: go on with what it was, or give another --out" in refused(*changed)
+    others = (
+        "or give another --out" if "n was" in message else "give another --out, or --accept-changes for the rows to"
+    )
+    assert f"out.jsonl, line 1: {message}: go on with what it was, {others}" in refused(*changed)
     assert fake.loaded == 0
 
 
@@ -600,7 +523,8 @@ def test_changed_prompts(
     fake: FakeModel, refused: Callable[..., str], finished: bytes, prompts: str, message: str
 ) -> None:
     """With other prompts than those in the file nothing is written: the error says which."""
-    Path("out.jsonl").write_bytes(b"".join(sorted(finished.splitlines(True))))
+    top, *rows = finished.splitlines(True)
+    Path("out.jsonl").write_bytes(b"".join([top, *sorted(rows)]))
     Path("p.txt").write_text(prompts, encoding="utf-8")
     error = refused("--seed", "1")
     assert re.match(r"backtrack-sampler: out\.jsonl, line \d", error)
@@ -616,7 +540,7 @@ def test_changed_json_prompts(run: Callable[..., Done], refused: Callable[..., s
     Path("p.jsonl").write_text('{"x": null, "id": 1, "prompt": "a"}')
     assert run("--prompts", "p.jsonl").code == 0
     Path("p.jsonl").write_text('{"prompt": "a", "id": 2, "x": null}')
-    assert "line 1 and p.jsonl, line 1: id was 1 and is 2 now" in refused("--prompts", "p.jsonl")
+    assert "line 2 and p.jsonl, line 1: id was 1 and is 2 now" in refused("--prompts", "p.jsonl")
 
 
 @pytest.mark.usefixtures("finished")
@@ -647,9 +571,9 @@ def test_a_file_that_is_something_else(
     fake: FakeModel, refused: Callable[..., str], finished: bytes, foreign: bytes
 ) -> None:
     """A line that is no row of this command is named, wherever it stands, and the file stays as it is."""
-    for rows in (0, 2, 4):
-        Path("out.jsonl").write_bytes(b"".join(finished.splitlines(True)[:rows]) + foreign)
-        assert f"out.jsonl, line {rows + 1}: this is no row that this command has written" in refused("--seed", "1")
+    for count in (0, 1, 3, 5):
+        Path("out.jsonl").write_bytes(b"".join(finished.splitlines(True)[:count]) + foreign)
+        assert f"out.jsonl, line {count + 1}: this is no row that this command has written" in refused("--seed", "1")
     assert fake.loaded == 0
 
 
@@ -658,18 +582,18 @@ def test_a_file_that_is_something_else(
 )
 def test_a_row_that_was_changed(refused: Callable[..., str], finished: bytes, name: str, value: Any) -> None:
     """A row whose fields are not what they should be is none."""
-    rows = read()
-    rows[1][name] = value
+    rows = lines()
+    rows[2][name] = value
     Path("out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert "out.jsonl, line 2: this is no row" in refused("--seed", "1")
+    assert "out.jsonl, line 3: this is no row" in refused("--seed", "1")
 
 
 def test_a_row_that_is_there_twice(refused: Callable[..., str], finished: bytes) -> None:
     """A row that is there twice is an error: which of the two is meant, nobody knows."""
-    lines = finished.splitlines(True)
-    Path("out.jsonl").write_bytes(b"".join([*lines[:2], lines[0]]))
-    index = json.loads(lines[0])["index"]
-    assert f"out.jsonl, line 3: row {index} is there twice" in refused("--seed", "1")
+    top, first, second, *_ = finished.splitlines(True)
+    Path("out.jsonl").write_bytes(top + first + second + first)
+    index = json.loads(first)["index"]
+    assert f"out.jsonl, line 4: row {index} is there twice" in refused("--seed", "1")
 
 
 # -- a real process -------------------------------------------------------------------------
@@ -684,7 +608,7 @@ class Slow(FakeProvider):
     def answer(self, sequence):
         time.sleep(0.0005)
         # A file that is left to be closed by its finaliser would swallow a Ctrl-C that comes just then.
-        while "NEVER_ENDS" in os.environ and Path("out.jsonl").read_bytes().count(b"\\n") >= 50:
+        while "NEVER_ENDS" in os.environ and Path("out.jsonl").read_bytes().count(b'{"index"') >= 50:
             time.sleep(0.01)
         return super().answer(sequence)
 
@@ -717,7 +641,7 @@ def start(command: list[str]) -> subprocess.Popen[str]:
 
 def wait_for_rows(process: subprocess.Popen[str], count: int) -> None:
     deadline = time.monotonic() + 60
-    while not Path("out.jsonl").exists() or Path("out.jsonl").read_bytes().count(b"\n") < count:
+    while not Path("out.jsonl").exists() or count_rows(Path("out.jsonl").read_bytes()) < count:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -738,7 +662,7 @@ def test_killed_again_and_again(slow: list[str], number: signal.Signals, monkeyp
         wait_for_rows(process, count)
         process.send_signal(number)
         done = ended(process)
-        rows = Path("out.jsonl").read_bytes().count(b"\n")
+        rows = count_rows(Path("out.jsonl").read_bytes())
         assert count <= rows < 60
         if number == signal.SIGINT:
             assert done.code == 130
@@ -750,10 +674,11 @@ def test_killed_again_and_again(slow: list[str], number: signal.Signals, monkeyp
     assert ended(start(slow)) == (
         0,
         f"{rows} rows in out.jsonl already, {60 - rows} to go\n{60 - rows} rows written to out.jsonl\n",
+        "",
     )
     resumed = texts()
     Path("out.jsonl").unlink()
-    assert ended(start(slow)) == (0, "60 rows written to out.jsonl\n")
+    assert ended(start(slow)) == (0, "60 rows written to out.jsonl\n", "")
     assert texts() == resumed
 
 
@@ -762,7 +687,7 @@ def test_two_at_once(slow: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEVER_ENDS", "1")
     first = start(slow)
     wait_for_rows(first, 50)
-    code, err = ended(start(slow))
+    code, err, _ = ended(start(slow))
     assert code == 2
     assert err == "backtrack-sampler: another run is writing to out.jsonl: wait for its end, or give another --out\n"
     assert first.poll() is None
@@ -804,9 +729,8 @@ def test_a_bar_in_a_terminal(slow: list[str], monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("NEVER_ENDS")
     child = pexpect.spawn(slow[0], slow[1:], **options)
     child.expect_exact(f"{rows} rows in out.jsonl already, {60 - rows} to go\r\n")
-    child.expect(
-        rf"100%\|.* {60 - rows}/{60 - rows} \[.* tokens/s, \d+ rollbacks\]\s*\n{60 - rows} rows written to out.jsonl\r\n"
-    )
+    child.expect(rf"\d%\|[^\r]* {rows}/60 \[")  # it begins where the run was
+    child.expect(rf"100%\|.* 60/60 \[.* tokens/s, \d+ rollbacks\]\s*\n{60 - rows} rows written to out.jsonl\r\n")
     child.expect(pexpect.EOF)
     child.wait()
     assert child.exitstatus == 0
@@ -834,7 +758,7 @@ def test_the_embedded_model(tmp_path: Path) -> None:
         *sampling,
     ]
     with Program(*arguments, columns=200) as program:
-        program.until(lambda: out.exists() and out.read_bytes().count(b"\n") > 0, quiet=False)
+        program.until(lambda: out.exists() and count_rows(out.read_bytes()) > 0, quiet=False)
         program.interrupt()
         assert program.wait() == 130
         assert "the same command goes on" in program.screen.text

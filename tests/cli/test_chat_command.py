@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 import os
 import re
@@ -16,10 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from emulator import FAIR, Program
+from emulator import FAIR
+from talk import Talk, answer_in, assistant, saved, user
 
 from backtrack_sampler.cli.main import main
 from backtrack_sampler.testing import FakeProvider
+from backtrack_sampler.trace import Trace
 
 NEVER = -math.inf
 
@@ -86,18 +87,6 @@ def chat(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     return run
 
 
-def user(content: str) -> dict[str, str]:
-    return {"role": "user", "content": content}
-
-
-def assistant(content: str) -> dict[str, str]:
-    return {"role": "assistant", "content": content}
-
-
-def saved(name: str | Path) -> Any:
-    return json.loads(Path(name).read_text(encoding="utf-8"))
-
-
 # -- through a pipe ---------------------------------------------------------------------------
 
 
@@ -151,7 +140,7 @@ def test_help(chat: Callable[..., Done]) -> None:
     done = chat("/help\n")
     assert done.out == ""
     assert set(re.findall(r"^(/\w+)", done.err, re.MULTILINE)) == {
-        "/undo", "/retry", "/system", "/save", "/load", "/help", "/exit",
+        "/undo", "/retry", "/system", "/strategy", "/operator", "/trace", "/save", "/load", "/help", "/exit",
     }  # fmt: skip
 
 
@@ -214,9 +203,34 @@ def test_a_turn_that_cannot_be_made(fake: FakeChat, chat: Callable[..., Done]) -
     """A question that does not fit is one line; it is not lost, and the next one takes its place."""
     fake.context_size = 30
     done = chat(f"a\n{'b' * 40}\n/save x.json\n/retry\nb\n/save y.json\n", "--max-new-tokens", "3")
-    assert [line.partition(" tokens")[0] for line in done.errors] == ["the prompt has 59", "the prompt has 59"]
+    assert [line.partition(" tokens")[0] for line in done.errors] == ["the question alone makes 47"] * 2
     assert saved("x.json") == [user("a"), assistant(done.answers[0]), user("b" * 40)]
     assert saved("y.json") == [user("a"), assistant(done.answers[0]), user("b"), assistant(done.answers[1])]
+
+
+def test_a_context_that_fills_up(fake: FakeChat, chat: Callable[..., Done]) -> None:
+    """The oldest turns are left out after saying so, once; the file has them, and after /undo they are seen again."""
+    fake.context_size = 60
+    done = chat("a\nb\nc\nd\nd\n/save x.json\n/undo\n/undo\n/undo\n/undo\nb\n", "--max-new-tokens", "6")
+    assert done.code == 0
+    assert done.errors == []
+    notes = [line for line in done.err.splitlines() if "turn" in line]
+    assert notes == [
+        "(the oldest 3 turns no longer fit the context of 60 tokens: the model does not see them any more; "
+        "/save still has them)",
+        "(the model sees all turns again)",
+    ]
+    assert [message["content"] for message in saved("x.json")[::2]] == ["a", "b", "c", "d", "d"]
+    seen = [re.findall("user: (.*)", prompt) for prompt in fake.prompts if prompt.endswith("user: d\nassistant: ")]
+    assert seen[-1] == ["d", "d"]
+    assert re.findall("user: (.*)", fake.prompts[-1]) == ["a", "b"]
+
+
+def test_a_longer_limit_than_the_context_has(fake: FakeChat, chat: Callable[..., Done]) -> None:
+    """--max-length, which ends a chat as a context does, is named in its place."""
+    done = chat("a\nb\nc\n", "--max-new-tokens", "9", "--max-length", "50")
+    assert done.errors == []
+    assert "(the oldest turn no longer fits the 50 tokens of --max-length: the model does not see it" in done.err
 
 
 def test_a_context_that_is_full(fake: FakeChat, chat: Callable[..., Done]) -> None:
@@ -283,6 +297,82 @@ def test_operators_and_strategies(chat: Callable[..., Done]) -> None:
 
 
 @pytest.mark.usefixtures("fake")
+def test_strategies_that_change(chat: Callable[..., Done]) -> None:
+    """/strategy and /operator replace those of their kind, and show what can be typed again; none takes them away."""
+    done = chat(
+        'd\n/strategy\n/strategy antislop:slops=["a"] + antislop:slops=["bb"]\nd\n/strategy\n/strategy none\nd\n'
+        "/operator none\nd\n/operator\n",
+        "--strategy", 'antislop:slops=["c"]', "--operator", "repetition:max_retries=9", "--max-new-tokens", "30", "--seed", "5",
+    )  # fmt: skip
+    assert done.errors == []
+    assert done.err.splitlines() == [
+        '/strategy antislop:slops=["c"]', "/operator repetition:max_retries=9",
+        '/strategy antislop:slops=["a"] + antislop:slops=["bb"]', "/operator repetition:max_retries=9",
+        "/strategy none", "/operator none",
+    ]  # fmt: skip
+    first, second, third, fourth = done.answers
+    assert ("c" in first, "c" in third, "c" in fourth) == (False, True, True)
+    assert not re.search("a|bb", second)
+    assert [bool(re.search(r"(.)\1\1\1", answer)) for answer in done.answers] == [False, False, False, True]
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("/strategy bogus", "no strategy 'bogus'"), ("/strategy antislop + bogus", "no strategy 'bogus'"),
+        ("/strategy repetition", "repetition is an operator: use /operator"),
+        ("/operator antislop", "antislop is a strategy: use /strategy"),
+        ("/strategy chain", "write SPEC + SPEC for a chain, and write /operator NAME for an operator"),
+        ("/strategy antislop:slops=@gone.txt", "cannot read gone.txt"),
+        ("/strategy antislop:keep_index_buffer=[1", "not JSON"),
+        ("/operator repetition:max_retries=0", "Repetition: max_retries must be"),
+        ("/operator repetition:max_repetitions=0", "Repetition: "),
+        ("/strategy antislop + antislop:slops=5", "AntiSlopStrategy: "),
+    ],
+)  # fmt: skip
+def test_strategies_that_cannot_be_used(chat: Callable[..., Done], command: str, message: str) -> None:
+    """An error is one line without options that a chat does not have, and leaves those that there are."""
+    done = chat(f"d\n{command}\n/strategy\n/undo\nd\n", "--strategy", 'antislop:slops=["c"]')
+    assert len(done.errors) == 1
+    assert message in done.errors[0]
+    assert not re.search(r"--(strategy|operator)|quote it for the shell|OperatorStrategy", done.errors[0])
+    assert '/strategy antislop:slops=["c"]' in done.err.splitlines()
+    assert done.answers[0] == done.answers[1]
+
+
+def test_trace(fake: FakeChat, chat: Callable[..., Done], tmp_path: Path) -> None:
+    """/trace writes how the last answer was made, with what the model was given, as a page or as lines."""
+    (tmp_path / "home").mkdir()
+    done = chat(
+        "/trace x.html\nd\n/trace x.html\na\n/trace my trace.jsonl\n/trace x.txt\n/trace no/x.html\n/trace\n",
+        "--strategy", 'antislop:slops=["a"]',
+    )  # fmt: skip
+    assert [re.sub("[:,].*", "", line) for line in done.errors] == [
+        "nothing was answered yet", "cannot tell what to write to x.txt",
+        f"there is no folder {tmp_path / 'no'} to write x.html to", "write /trace FILE.html",
+    ]  # fmt: skip
+    assert "trace written to x.html\n" in done.err
+    trace = Trace.from_jsonl("my trace.jsonl")
+    assert trace.text == done.answers[1]
+    assert trace.prompt == f"user: d\nassistant: {done.answers[0]}\nuser: a\nassistant: "
+    assert trace.rollbacks > 0
+    assert trace.started is not None
+    assert [each.name for each in trace.started.strategies] == ["AntiSlopStrategy"]
+    assert "<html" in Path("x.html").read_text(encoding="utf-8")
+
+
+def test_no_system_message(fake: FakeChat, chat: Callable[..., Done]) -> None:
+    """/system none takes it away, be it from the command line, from a file or from /system."""
+    done = chat("a\n/system none\n/system\na\n/save x.json\n/system c\n/system none\na\n", "--system", "d")
+    assert "(no system message)\n" in done.err
+    assert [("system: " in prompt) for prompt in fake.prompts if prompt.count("user: a") > 1] == [False] * 2
+    assert saved("x.json")[0] == user("a")
+    Path("y.json").write_text('[{"role": "system", "content": "b"}]', encoding="utf-8")
+    assert chat("/system\n/system none\n/system\n", "--load", "y.json").err == "b\n(no system message)\n"
+
+
+@pytest.mark.usefixtures("fake")
 def test_sampling_options(chat: Callable[..., Done]) -> None:
     """Those of generate; --stats after each answer."""
     done = chat("d\nd\n", "--max-new-tokens", "3", "--temperature", "0", "--stats")
@@ -298,7 +388,7 @@ def test_sampling_options(chat: Callable[..., Done]) -> None:
     [
         (["--load", "missing.json"], "cannot read missing.json"), (["--load", "."], "cannot read"),
         (["--strategy", "nonsense"], "no strategy 'nonsense'"), (["--operator", "nonsense"], "nonsense"),
-        (["--top-p", "0"], "top_p"), (["--max-new-tokens", "0"], "max_new_tokens"), (["--system", "\udcff"], "not valid"),
+        (["--top-p", "0"], "--top-p"), (["--max-new-tokens", "0"], "--max-new-tokens"), (["--system", "\udcff"], "not valid"),
         (["--context", "0"], "--context must be"), (["--model", "x"], "unrecognized"), (["--chat"], "unrecognized"),
     ],
 )  # fmt: skip
@@ -457,35 +547,10 @@ def test_reader_that_goes_away(tmp_path: Path) -> None:
 # -- in a terminal ------------------------------------------------------------------------------
 
 
-class Talk(Program):
-    """A chat as a person has it."""
-
-    def __init__(self, *arguments: str, **terminal: Any) -> None:
-        super().__init__("chat", "--seed", "1", *arguments, **{"rows": 60, **terminal})
-
-    def wait_for_prompt(self) -> None:
-        self.until(lambda: self.screen.text.split("\n")[-1] == ">" and self.screen.cursor.x == 2)
-
-    def say(self, line: str) -> str:
-        """Type a line; returns what is shown below it when the prompt is back."""
-        before = self.screen.text
-        self.send(line + "\r")
-        self.until(lambda: self.screen.text.count("\n>") > before.count("\n>"))
-        self.wait_for_prompt()
-        typed = f"{before} {line}".rstrip()
-        assert self.screen.text.startswith(typed)
-        return self.screen.text[len(typed) :].removesuffix(">").strip("\n")
-
-
-def answer_in(shown: str) -> str:
-    """An answer as it is in the file; notes are left out."""
-    return "\n".join(line for line in shown.split("\n") if not line.startswith("("))
-
-
 @pytest.mark.slow
 def test_a_whole_conversation(tmp_path: Path) -> None:
     """Questions, commands and files, on one screen."""
-    with Talk("--max-new-tokens", "20", "--operator", "repetition", columns=200) as talk:
+    with Talk("--max-new-tokens", "20", "--operator", "repetition", columns=200, rows=80) as talk:
         talk.wait_for_prompt()
         assert talk.screen.display[0].startswith("SmolLM2-135M-Instruct")
         assert "Repetition" in talk.screen.display[0]
@@ -534,7 +599,7 @@ def test_interrupt_an_answer(tmp_path: Path, extra: list[str]) -> None:
         assert len(kept[1]["content"]) > 40
         assert answer.startswith(kept[1]["content"].replace("\n", "")[:40])
         if not extra:
-            assert kept[1]["content"].replace("\n", "").rstrip() in talk.screen.text.replace("\n", "")
+            assert "".join(kept[1]["content"].split()) in "".join(talk.screen.text.split())
         assert "taken back" in talk.say("/undo")
         talk.send("\x04")
         assert talk.wait() == 0
@@ -677,7 +742,7 @@ def test_hang_up(tmp_path: Path, how: str) -> None:
         talk.wait_for_prompt()
         talk.send("Tell me a long tale.\r")
         talk.until(lambda: len(talk.screen.text.partition("long tale.")[2]) > 60, quiet=False)
-        shown = talk.screen.text.partition("long tale.\n")[2].replace("\n", "")
+        shown = "".join(talk.screen.text.partition("long tale.\n")[2].split())
         if how == "closed":
             close(talk)
             wait_for_file(tmp_path)
@@ -688,7 +753,7 @@ def test_hang_up(tmp_path: Path, how: str) -> None:
     [file] = tmp_path.iterdir()
     question, answer = saved(file)
     assert question == user("Tell me a long tale.")
-    assert answer["content"].replace("\n", "").startswith(shown.rstrip())
+    assert "".join(answer["content"].split()).startswith(shown)
     if how != "closed":
         assert f"chat saved to {file.name}; go on with --load {file.name}" in talk.raw
 

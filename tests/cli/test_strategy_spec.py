@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from backtrack_sampler.cli.strategy_spec import parameters, parse_operator, parse_spec
+from backtrack_sampler.cli.strategy_spec import (
+    is_provider_file,
+    parameters,
+    parse_operator,
+    parse_provider,
+    parse_spec,
+)
 from backtrack_sampler.errors import InputError
 from backtrack_sampler.operators import BaseOperator, NGramOverlap, Repetition
 from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
@@ -74,11 +80,11 @@ def test_values(text: str, value: Any) -> None:
 
 
 def test_a_file_of_lines(tmp_path: Path) -> None:
-    """@FILE is a text a line, without empty lines; Windows line ends and byte-order marks do not count."""
+    """@FILE is a text a line, without empty lines; stray spaces, Windows line ends and byte-order marks do not count."""
     path = tmp_path / "slops.txt"
-    path.write_bytes("\ufeffa tapestry of\r\n\r\n whisper\r\n[x]\r\n".encode())
+    path.write_bytes("\ufeffa tapestry of\r\n\r\n whisper \t\r\n[x]\r\n".encode())
     assert parse_spec(f"antislop:slops=@{path},skip_tokens=1").arguments == {
-        "slops": ["a tapestry of", " whisper", "[x]"], "skip_tokens": 1,
+        "slops": ["a tapestry of", "whisper", "[x]"], "skip_tokens": 1,
     }  # fmt: skip
 
 
@@ -163,7 +169,7 @@ def test_build_passes_the_model_where_it_is_wanted(mine: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["antislop:slops=5", "antislop:slops=the", "replace:find=5,replace=x", "creative-writing:top_p_flat=x", "human-guidance:top_k=0"],
+    ["antislop:slops=5", "replace:find=5,replace=x", "creative-writing:top_p_flat=x", "human-guidance:top_k=0"],
 )  # fmt: skip
 def test_values_that_a_constructor_refuses(text: str) -> None:
     """Whatever a constructor raises becomes an error in one line."""
@@ -206,6 +212,49 @@ def test_an_operator_in_a_file(tmp_path: Path) -> None:
         parse_operator(f"{tmp_path / 'mine.py'}:Nobody")
 
 
+def test_a_function_in_a_file(mine: Path) -> None:
+    """So is a plain function; its parameters behind the step are set by name, and OperatorStrategy's among them."""
+    mine.write_text("def rare(step, least=0.5, *, word=None):\n    return step.probability < least\n")
+    for name in ("my.py", "./my.py:rare", f"{mine}:rare"):
+        spec = parse_operator(f"{name}:least=0.25,max_retries=3,word=a|b")
+        assert (spec.cls.__name__, spec.options) == ("rare", {"max_retries": 3})
+        strategy = spec.build()
+        assert str(strategy) == "rare(least=0.25, word=['a', 'b'])"
+        assert strategy.operator.lookback is None
+    assert str(parse_operator("my.py:rare").build()) == "rare"
+    (file,) = parse_operator("my.py:rare").files.values()
+    mine.write_text(mine.read_text() + "# changed")
+    assert parse_operator("my.py:rare").files["my.py"] != file
+    for text, message in (
+        ("my.py:rare:most=1", "operator my.py:rare has no parameter 'most': it takes"),
+        ("my.py:rare:step=1", "no parameter 'step'"), ("my.py:other", r"has no operator other \(found: rare\)"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            parse_operator(text)
+    mine.write_text("def no(step, words):\n    return step.text in words\n")
+    with pytest.raises(InputError, match=r"needs words: write my\.py:no:words=\.\.\."):
+        parse_operator("my.py:no")
+    assert str(parse_operator("my.py:no:words=a|b").build()) == "no(words=['a', 'b'])"
+
+
+def test_a_provider_in_a_file(mine: Path) -> None:
+    """It takes its parameters as a strategy does; which model may be left out, or said apart."""
+    mine.write_text(
+        "from backtrack_sampler.testing import FakeProvider\n"
+        "class Mine(FakeProvider):\n    @classmethod\n    def from_pretrained(cls, model, *, speed=1):\n        return cls()\n"
+    )
+    assert parse_provider("my.py:Mine:speed=2,model=x")[:2] == ("my.py:Mine", {"speed": 2, "model": "x"})
+    name, arguments, files = parse_provider("./my.py")
+    assert (name, arguments, list(files)) == ("./my.py", {}, ["./my.py"])
+    with pytest.raises(InputError, match=r"provider my\.py has no parameter 'sped': it takes model, speed"):
+        parse_provider("my.py:sped=2")
+    for text, expected in (
+        ("./my.py", True), ("my.py:Mine", True), ("my.py:Mine:speed=2", True), ("my.py:speed=a.py", True), ("x.gguf", False),
+        ("org/name", False), ("C:\\x.gguf", False), ("C:\\x.py:Mine", True), ("", False), ("http://h/x.py", False),
+    ):  # fmt: skip
+        assert is_provider_file(text) == expected, text
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -229,3 +278,30 @@ def test_strategies_that_hold_others_are_written_otherwise(name: str) -> None:
     """Chains and operators have a notation of their own."""
     with pytest.raises(InputError, match="repeat --strategy for a chain, and write --operator NAME"):
         parse_spec(name)
+
+
+def test_one_text_is_a_list_of_one_and_messages_work_when_typed() -> None:
+    """`slops=the city` bans that; what the message for a number says can be typed as it stands."""
+    provider = FakeProvider(["the", " city", "5", ""], eos=3)
+    assert parse_spec("antislop:slops=the city").build(provider).describe() == "looks for 1 phrase"
+    with pytest.raises(InputError) as refused:
+        parse_spec("antislop:slops=5").build(provider)
+    advice = str(refused.value).rpartition("write ")[2]
+    assert parse_spec(f"antislop:slops={advice}").build(provider).describe() == "looks for 1 phrase"
+
+
+def test_a_file_without_its_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of a file that is there is hardly what is to be banned."""
+    monkeypatch.chdir(tmp_path)
+    Path("slops.txt").write_text("a\nb\n")
+    with pytest.raises(InputError, match="write @slops.txt"):
+        parse_spec("antislop:slops=slops.txt")
+    assert parse_spec("antislop:slops=other.txt").arguments == {"slops": "other.txt"}
+
+
+def test_pairs_in_a_file(tmp_path: Path) -> None:
+    """Lists of pairs, as other tools have them, are named, with what to write instead."""
+    path = tmp_path / "pairs.json"
+    path.write_text('[["city", 3]]')
+    with pytest.raises(InputError, match=r'pairs such as \["city", 3\].*\{"city": 0.9\}'):
+        parse_spec(f"antislop:slops=@{path}").build(FakeProvider(["a", ""], eos=1))

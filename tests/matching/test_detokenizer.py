@@ -161,10 +161,10 @@ def test_special_tokens_do_not_keep_a_character_waiting_for_ever() -> None:
         assert "".join(map(detokenizer.push, tokens)) + detokenizer.finish() == text
 
 
-def test_the_last_character_before() -> None:
-    """`before` is the last one of the context; a token without text after it ends that text."""
+def test_the_text_before() -> None:
+    """`before` is the end of the context; a token without text after it ends that text."""
     decode = FakeProvider(["con", b"\xc3", b"\xa9", ""], eos=-1).decode
-    ends = {(): "", (0,): "n", (0, 1): "n", (1, 2): "\u00e9", (0, 3): "", (3,): "", (3, 0): "n"}
+    ends = {(): "", (0,): "con", (0, 1): "con", (1, 2): "\u00e9", (0, 3): "", (3,): "", (3, 0): "con"}
     assert {context: Detokenizer(decode, context).before for context in ends} == ends
 
 

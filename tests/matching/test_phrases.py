@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtrack_sampler.matching.phrases import PhraseAutomaton, exact, folded, unfolded
+from backtrack_sampler.matching.phrases import PhraseAutomaton
 
 words = st.text("abc", min_size=1, max_size=4)
 
@@ -21,16 +21,3 @@ def test_finds_what_a_search_finds(phrases: list[str], text: str) -> None:
         assert [phrases[i] for i in automaton.ends(state)] == sorted(here, key=len, reverse=True)
         begun = [n for n in range(end + 1) for p in phrases if p.startswith(text[end - n : end] if n else "")]
         assert automaton.depth[state] == max(begun)
-
-
-@given(st.text())
-def test_folding_never_shifts_positions(text: str) -> None:
-    """Every character folds to exactly one, also those whose lower case is longer."""
-    assert all(len(fold[c]) == 1 for fold in (folded, unfolded, exact) for c in text + "\u0130\u1e9e\u00df\u2019")
-
-
-def test_what_folding_joins() -> None:
-    """Case, curly apostrophes and quotes, and special spaces; not with `exact`."""
-    assert "".join(folded[c] for c in "CAN\u2019T \u201cX\u201d\u00a0\u00c9\u0130") == 'can\'t "x" \u00e9i'
-    assert unfolded["C"] == "C"
-    assert exact["\u2019"] == "\u2019"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtrack_sampler import InputError
+from backtrack_sampler import InputError, StrategyError, TakeBack
 from backtrack_sampler.discovery import operator_names
 from backtrack_sampler.operators import (
     BaseOperator,
@@ -127,6 +128,59 @@ def test_a_function_is_an_operator() -> None:
     check_operator(lambda: operator)
     assert repr(operator) == "no_a"
     assert operator(Step(0, "a", 1, 0, {0: 1})) == 1
+
+
+STEP = Step(0, "a", 1, 0, {0: 1})
+
+
+def test_what_waits_for_a_function() -> None:
+    """One that answers True or False wants the newest token only; of numbers nobody knows, unless it says."""
+    answers = iter([False, True, 0, 1])
+    operator = FunctionOperator(lambda step: next(answers))
+    assert operator.lookback is None
+    for _ in range(4):
+        operator(STEP)
+        assert operator.lookback == 0
+    operator = FunctionOperator(lambda step: 0)
+    operator(STEP)
+    assert operator.lookback is None
+
+    def two(step: Step) -> int:
+        return TakeBack(2, "why")
+
+    two.lookback = 1  # type: ignore[attr-defined]
+    operator = FunctionOperator(partial(two))
+    assert operator.lookback == 1
+    assert [(operator(STEP), operator.lookback) for _ in range(2)] == [(1, 1), (2, 1)]  # there was only one
+    operator.backtrack(2)
+    again = operator(STEP)
+    assert (again, again.why) == (1, "why")  # type: ignore[attr-defined]
+    operator.reset()
+    assert operator(STEP) == 1
+    check_operator(lambda: two)
+
+
+def test_a_function_that_changes_its_mind() -> None:
+    """One that let tokens go by answering False cannot want more than the newest later: it is told so."""
+    answers = iter([False, 1, 2])
+
+    def mixed(step: Step) -> int:
+        return next(answers)
+
+    operator = FunctionOperator(mixed)
+    assert [operator(STEP), operator(STEP)] == [False, 1]
+    with pytest.raises(StrategyError, match=r"operator mixed asked for 2 tokens after it had answered True or False"):
+        operator(STEP)
+
+
+def test_parameters_of_a_function_are_in_its_name() -> None:
+    """`functools.partial` sets them, and messages and traces show them."""
+
+    def rare(step: Step, least: float = 0.1, *, word: str = "a") -> bool:
+        return step.probability < least
+
+    assert repr(FunctionOperator(partial(rare, least=0.5, word="b"))) == "rare(least=0.5, word='b')"
+    assert repr(FunctionOperator(rare)) == "rare"
 
 
 @pytest.mark.parametrize(

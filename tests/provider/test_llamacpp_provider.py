@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from pathlib import Path
 from typing import Any
 
+import llama_cpp
 import numpy as np
 import pytest
 import tiny_gguf
@@ -454,3 +456,30 @@ def test_a_state_that_cannot_be_restored(tmp_path: Path) -> None:
         state.data = state.data[:8]
     provider.reset()
     np.testing.assert_allclose(provider.logits(tokens), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_context_beyond_what_the_model_was_trained_for(tmp_path: Path) -> None:
+    """It is no larger than that, and takes no memory beyond; stretched, it may be."""
+    path = tiny_gguf.write_gemma3(tmp_path / "m.gguf")
+    for n_ctx in (2049, 10**8, 10**14):
+        assert LlamacppProvider.from_pretrained(path, n_ctx=n_ctx)._llm.n_ctx() == 2048
+    assert LlamacppProvider.from_pretrained(path, n_ctx=4096, rope_freq_base=500.0)._llm.n_ctx() == 4096
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("Failed to create llama_context"), MemoryError("Unable to allocate 32 GiB")]
+)
+def test_no_memory_for_a_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """It is not the model that is broken: the line names what is too large, and what the model takes."""
+
+    @functools.wraps(llama_cpp.Llama.__init__)
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(llama_cpp.Llama, "__init__", fails)
+    path = tiny_gguf.write_gemma3(tmp_path / "m.gguf")
+    with pytest.raises(ModelError) as caught:
+        LlamacppProvider.from_pretrained(path, n_ctx=10**6)
+    assert str(caught.value) == (
+        "no memory for a context of 2048 tokens: make it smaller (n_ctx=, --context; this model takes up to 2048)"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, InputError, Rollback
+from backtrack_sampler.strategy.stock_phrases import STOCK_PHRASES
 from backtrack_sampler.testing import FakeProvider
 from benchmarks.phrases import banned_phrases
 
@@ -107,6 +108,62 @@ def test_regular_expressions() -> None:
     assert run({"slops": [], "regexes": [r"\bcat\b"]}, [["cat", "."], ["", "ion"], [""]], ".")[0] == "."
 
 
+def test_the_built_in_list_as_well() -> None:
+    """`with_default` adds it; where both have a phrase, one's own strength counts."""
+    provider = FakeProvider(WORDS)
+    alone, both = (AntiSlopStrategy(provider, {"xyz": 1, "delve": 0}, with_default=d) for d in (False, True))
+    built_in = len(STOCK_PHRASES)
+    assert alone.describe() == "looks for 1 phrase"
+    assert both.describe() == f"looks for {built_in} phrases"
+    assert (
+        AntiSlopStrategy(provider, with_default=True, regexes=["a+"]).describe()
+        == f"looks for {built_in} phrases and 1 pattern"
+    )
+
+
+def test_one_text_is_a_list_of_one() -> None:
+    """A phrase, or a pattern, by itself."""
+    assert run({"slops": "tapestry"}, STORY)[0] == " mapstry of"
+    assert run({"slops": (), "regexes": "tape[a-z]+"}, STORY)[0] == " mapstry of"
+
+
+def test_a_pattern_that_can_never_match_is_said() -> None:
+    """Its shortest match is longer than any that is looked for; the others work."""
+    with pytest.warns(UserWarning, match=r"the pattern a\{1000\} can never match"):
+        AntiSlopStrategy(FakeProvider(WORDS), [], regexes=["x", "a{1000}"])
+    with pytest.warns(UserWarning, match=r"a\{1000\}"):
+        assert run({"slops": ["tapestry"], "regexes": ["b", "a{1000}"]}, STORY)[0] == " mapstry of"
+
+
+@pytest.mark.parametrize("stop", ["\u0130", "x"])
+def test_a_whole_word_in_front_of_a_stop_string(stop: str) -> None:
+    """What a stop string leaves of its token counts: with it cut off, "b" ends the text, and is a whole word."""
+    words = ["a ", f"b{stop}", "c", ""]
+    provider = FakeProvider(words, lambda tokens: [0.0, 9.0, 1.0, -9.0] if len(tokens) < 3 else [0.0, 0.0, 0.0, 9.0])
+    for options, text in (
+        ({}, "c"),
+        ({"strength": 0.5}, "b"),
+        ({"whole_words": False}, "c"),
+        ({"pattern": r"b\b"}, "c"),
+    ):
+        slops = {} if "pattern" in options else {"b": options.get("strength", 1)}
+        strategy = AntiSlopStrategy(
+            provider, slops, regexes=[options["pattern"]] if "pattern" in options else [],
+            whole_words=options.get("whole_words", True),
+        )  # fmt: skip
+        sampler = BacktrackSampler(provider, strategy)
+        assert sampler.generate_text("a ", temperature=0, max_new_tokens=2, stop=stop)[:1] == text, options
+
+
+def test_a_word_that_goes_on_in_front_of_a_stop_string() -> None:
+    """It is no whole word, though the tokens before the stop string's would be."""
+    provider = FakeProvider(
+        ["a ", "ca", "t.", ""], lambda tokens: [0.0, 9.0, 1.0, -9.0] if len(tokens) < 2 else [0.0, 0.0, 9.0, 0.0]
+    )
+    sampler = BacktrackSampler(provider, AntiSlopStrategy(provider, ["ca"], whole_words=True))
+    assert sampler.generate_text("a ", temperature=0, max_new_tokens=5, stop=".") == "cat"
+
+
 def test_only_what_could_still_match_waits() -> None:
     """The stream is as smooth as without the strategy wherever no phrase has begun."""
     provider = FakeProvider(WORDS[:-1], eos=-1)
@@ -139,7 +196,8 @@ def test_the_built_in_list() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"slops": "tapestry"}, "list"), ({"slops": [""]}, "empty"), ({"slops": [3]}, "texts"),
+        ({"slops": 1984}, '"1984"'), ({"slops": [""]}, "empty"), ({"slops": [3]}, "texts"), ({"slops": None, "regexes": 5}, "regexes"),
+        ({"slops": [["city", 3]]}, r'pairs such as \["city", 3\].* \{"city": 0.9\}'), ({"slops": ["\u200b"]}, "seen"),
         ({"slops": {"x": 2}}, "strength"), ({"slops": [], "regexes": ["("]}, "broken"), ({"slops": {"x": "1"}}, "strength"),
     ],
 )  # fmt: skip

@@ -113,3 +113,35 @@ def test_a_function_goes_by_its_own_name() -> None:
 
     with pytest.raises(AssertionError, match="three asked for 3 of 1 tokens"):
         check_operator(lambda: FunctionOperator(three))
+
+
+def test_a_plain_function() -> None:
+    """It needs no wrapping, whatever it answers; what it does wrong is said by its own name."""
+
+    def no_a(step: Step) -> bool:
+        return step.text == "a"
+
+    def three(step: Step) -> int:
+        return 3
+
+    check_operator(lambda: no_a)
+    check_operator(lambda: lambda step: 0)
+    with pytest.raises(AssertionError, match="three asked for 3 of 1 tokens"):
+        check_operator(lambda: three)
+
+
+def test_mixed_answers_of_a_function() -> None:
+    """A function that wants two after it has let one go is found."""
+
+    def mixed(step: Step) -> int:
+        return 2 if step.token == 0 else False
+
+    with pytest.raises(AssertionError, match="mixed asked for 2 "):
+        check_operator(lambda: mixed)
+
+
+@pytest.mark.parametrize("made", [None, 5, Never])
+def test_what_is_no_operator(made: object) -> None:
+    """Whoever passes a class of one, or nothing, is told what to return."""
+    with pytest.raises(AssertionError, match="return an operator, or a function of a step"):
+        check_operator(lambda: made)  # type: ignore[arg-type, return-value]

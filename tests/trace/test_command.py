@@ -67,7 +67,7 @@ def test_with_rollbacks_shown(
     assert main(["generate", "x", *STRATEGY, *arguments]) == 0
     out = capfd.readouterr().out
     trace = Trace.from_jsonl(saved)
-    assert out.count("\x1b[J") == trace.rollbacks > 0
+    assert out.count("\x1b[31;9m") == trace.rollbacks > 0
     assert trace.text == " a a a a a"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streams import broken_off, record, taken_back
 
-from backtrack_sampler import InputError, Trace
+from backtrack_sampler import BacktrackSampler, BaseStrategy, InputError, OperatorStrategy, Trace
+from backtrack_sampler.testing import FakeProvider
 from backtrack_sampler.trace.page import page
 
 SEEDS = st.integers(0, 10**6)
@@ -88,6 +90,28 @@ def test_a_reader_needs_no_model(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_any_parameters(tmp_path: Path) -> None:
+    """Parameters may be functions, or hold what can neither be copied nor saved; what is read back has their names."""
+
+    class Odd(BaseStrategy):
+        def __init__(self, provider: Any, **parameters: Any) -> None:
+            pass
+
+    provider = FakeProvider()
+    trace = Trace(provider, "a")
+    odd = Odd(provider, lock=threading.Lock(), pairs={("a", 1): 2}, words={"b"}, some=(word for word in "ab"))
+    operator = OperatorStrategy(lambda step: 0, retry="resample")
+    BacktrackSampler(provider, [odd, operator]).generate_text("a", max_new_tokens=3, on_event=trace)
+    read = again(trace, tmp_path)
+    assert read.started is not None
+    (parameters,) = [each.parameters for each in read.started.strategies if each.name == "Odd"]
+    assert parameters["parameters"] == {
+        "lock": "<unlocked _thread.lock object>", "pairs": {"('a', 1)": 2}, "words": ["b"],
+        "some": "<generator object test_any_parameters.<locals>.<genexpr>>",
+    }  # fmt: skip
+    assert page(read) == page(trace)
+
+
 def test_a_trace_from_a_file_cannot_record(tmp_path: Path) -> None:
     """It has no model to ask for texts, and says so."""
     trace = again(taken_back(["a"], [])[0], tmp_path)
@@ -133,6 +157,10 @@ def drop(number: int, name: str) -> Callable[[list[Any]], Any]:
         (lambda lines: lines.__setitem__(5, []), "line 6: this is no JSON object"),
         (change(5, tokens=[2]), "line 5: the tokens that are streamed"), (change(5, position=1), "line 5: the tokens"),
         (change(0, reason="boredom"), r"line \d+: the reason must be one of"),
+        (lambda lines: lines[0]["started"].update(strategies=[{"name": 3}]), "line 1, strategy 1: name is not"),
+        (lambda lines: lines[0]["started"].update(strategies=[{"name": "X", "parameters": []}]), "line 1, strategy 1: parameters"),
+        (lambda lines: lines[0]["started"]["options"].update(top_p=7), "line 1: started is not .*: top_p must be"),
+        (lambda lines: lines[0]["started"]["options"].update(other=7), "line 1: started is not what it should be"),
         (lambda lines: lines.append(lines[-1]), r"line \d+: something follows the end"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,19 @@ import pytest
 from browser import ARGUMENTS, MISSING, find_browser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, sync_playwright
 from streams import broken_off, record, taken_back
 
-from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, Drawn, Finished, Released, Trace
+from backtrack_sampler import (
+    AntiSlopStrategy,
+    BacktrackSampler,
+    Drawn,
+    Finished,
+    OperatorStrategy,
+    Released,
+    Trace,
+)
+from backtrack_sampler.operators import NGramOverlap, Step
 from backtrack_sampler.testing import FakeProvider
 from backtrack_sampler.trace.page import page as page_of
 
@@ -143,17 +153,17 @@ def test_unfolding_in_place(show: Open) -> None:
     trace, text = taken_back(words, [(3, 1), (5, 3)])  # three goes, then two, four and five
     page = show(trace)
     assert shown(continuation(page)) == text == "one six"
-    assert chips(page) == ["↺3"]
+    assert chips(page) == ["↺ 3 tokens"]
     page.locator(".chip").click()
     assert shown(continuation(page)) == "one two four five six"
     assert shown(page.locator(".gone")) == " two four five"
-    assert chips(page) == ["↺3", "↺1"]
+    assert chips(page) == ["↺ 3 tokens", "↺ 1 token"]
     assert page.locator(".gone").evaluate("e => getComputedStyle(e).textDecorationLine") == "line-through"
     page.locator(".gone .chip").click()
     assert shown(continuation(page)) == "one two three four five six"
     page.locator(".chip").first.click()
     assert shown(continuation(page)) == text
-    assert chips(page) == ["↺3"]
+    assert chips(page) == ["↺ 3 tokens"]
 
 
 def test_attempts_at_one_place_are_one_chip(show: Open) -> None:
@@ -161,9 +171,9 @@ def test_attempts_at_one_place_are_one_chip(show: Open) -> None:
     words = ["start", *(f" try{number}" for number in range(50)), " end"]
     trace, text = taken_back(words, [(number, 1) for number in range(2, 52)])
     page = show(trace)
-    assert (chips(page), shown(continuation(page)), text) == (["↺×50"], "start end", "start end")
+    assert (chips(page), shown(continuation(page)), text) == (["↺ 50 attempts"], "start end", "start end")
     page.locator(".chip").hover()
-    assert "Taken back here: 50 attempts" in card(page)
+    assert "Taken back here: 50 attempts, 50 tokens" in card(page)
     assert "and 42 more" in card(page)
     page.locator(".chip").click()
     assert page.locator(".gone").all_text_contents() == [f" try{number}" for number in range(50)]
@@ -187,10 +197,13 @@ def test_unfold_all(show: Open) -> None:
 
 
 def test_nothing_was_taken_back(show: Open) -> None:
-    """Then there is nothing to unfold, and no table."""
+    """Then there is nothing to unfold, and the page says so where it says how to read it."""
     page = show(taken_back(["a", " b"], [])[0])
     assert page.locator("#all").is_disabled()
-    assert not page.locator("#whom").is_visible()
+    assert table(page) == [["Scripted", "0", "0", "took nothing back"]]
+    assert "Nothing was taken back." in shown(page.locator("#lead"))
+    assert not page.locator("#sample").is_visible()
+    assert figures(page)["of all tokens drawn"] == "0%"
     assert shown(continuation(page)) == "a b"
 
 
@@ -201,7 +214,8 @@ def test_an_empty_stream(show: Open) -> None:
     page = show(trace)
     assert shown(page.locator("#text")) == "a"
     assert not page.locator("#timeline").is_visible()
-    assert "nothing that was allowed was left" in page.locator("#counts").inner_text()
+    assert figures(page)["ended by"] == "nothing that was allowed was left"
+    assert not page.locator("#whom").is_visible()
 
 
 def test_stop_string(show: Open) -> None:
@@ -212,13 +226,13 @@ def test_stop_string(show: Open) -> None:
     assert chips(page) == ["stop string"]
     page.locator(".chip").click()
     assert shown(page.locator(".gone")) == " it. END of"
-    assert figures(page)["rollbacks"] == "0"
+    assert figures(page)["attempts taken back"] == "0"
 
 
 def test_tokens_that_were_never_streamed(show: Open) -> None:
     """Where a stream is broken off, what was held is no part of the text, but there to unfold."""
     page = show(broken_off())
-    assert (shown(continuation(page)), chips(page)) == ("a", ["4 held"])
+    assert (shown(continuation(page)), chips(page)) == ("a", ["4 tokens held"])
     page.locator(".chip").click()
     assert shown(page.locator(".gone")) == "bbbb"
     assert figures(page)["ended by"] == "being broken off"
@@ -247,12 +261,17 @@ def test_white_space_is_kept(show: Open) -> None:
 
 
 def figures(page: Page) -> dict[str, str]:
-    """The counts, by name."""
+    """The counts and settings, by name."""
     found: dict[str, str] = page.evaluate(
-        "Object.fromEntries([...document.querySelectorAll('#counts div')]"
+        "Object.fromEntries([...document.querySelectorAll('#counts div, #how div')]"
         ".map(d => [d.querySelector('dt').textContent, d.querySelector('dd').textContent]))"
     )
     return found
+
+
+def table(page: Page) -> list[list[str]]:
+    """Who took back how much and why, row by row, without its head."""
+    return [[cell.strip() for cell in row.split("\t")] for row in page.locator("tr").all_inner_texts()[1:]]
 
 
 def test_counts(show: Open) -> None:
@@ -260,15 +279,72 @@ def test_counts(show: Open) -> None:
     trace, _, stats = record(3, 0.5, tokens=300, eos=-1)
     page = show(trace)
     told = figures(page)
-    assert told["tokens streamed"] == f"{stats.emitted:,}"
-    assert told["taken back"] == f"{stats.discarded:,}"
-    assert told["rollbacks"] == f"{stats.rollbacks:,}"
+    assert told["tokens in the text"] == f"{stats.emitted:,}"
+    assert told["tokens taken back"] == f"{stats.discarded:,}"
+    assert told["attempts taken back"] == f"{stats.rollbacks:,}"
     cells = page.locator("#whom td").all_inner_texts()
-    assert cells[:3] == ["GoesBack", f"{stats.rollbacks:,}", f"{stats.discarded:,}"]
+    assert cells[:3] == ["GoesBack\nseed=3\noften=0.5", f"{stats.rollbacks:,}", f"{stats.discarded:,}"]
     (row,) = trace.by_whom
     assert cells[3].split("\n") == [
         f"{why or '(no reason given)'} ×{times}" for why, times in row.reasons.most_common()
     ]
+
+
+def test_how_to_read_it_comes_first(show: Open) -> None:
+    """Under the heading stands how to read the page, with a mark to click, which goes to the first and unfolds it."""
+    trace, _ = taken_back([f"\n{number}" for number in range(90)], [(71, 3), (80, 1), (81, 1)])
+    page = show(trace)
+    lead = page.locator("h1 + *")
+    for word in ("token", "colour", "taken back", "struck out", "Point at"):
+        assert word in shown(lead)
+    colours = lead.locator("i").evaluate_all("all => all.map(e => getComputedStyle(e).backgroundColor)")
+    assert colours == page.locator("#legend i").evaluate_all(
+        "all => all.slice(1).map(e => getComputedStyle(e).backgroundColor)"
+    )
+    assert lead.locator("del").evaluate("e => getComputedStyle(e).textDecorationLine") == "line-through"
+    assert "Nothing was taken back" not in shown(lead)
+    page.click("#sample")
+    assert page.locator(".gone:visible").all_text_contents() == ["\n68\n69\n70"]
+    assert page.evaluate("document.activeElement.dataset.label") == "↺ 3 tokens"
+    assert page.evaluate("scrollY") > 500
+
+
+def test_settings_and_all_strategies(show: Open) -> None:
+    """Model, seed, temperature, filters and every strategy with its parameters stand there, also one that did nothing."""
+    provider = FakeProvider(["a", "b", "c", ""], eos=-1)
+    provider.model_name = "a-model.gguf"
+    slops = ["b", *(f"phrase {number}" for number in range(8000))]
+    trace = Trace(provider, "a")
+
+    def no_z(step: Step) -> int:
+        return 0
+
+    strategies = [AntiSlopStrategy(provider, slops), OperatorStrategy(NGramOverlap(20)), OperatorStrategy(no_z)]
+    options: dict[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_new_tokens": 9, "stop": ["zz"], "seed": 11}
+    BacktrackSampler(provider, strategies).generate_text("a", on_event=trace, **options)
+    page = show(trace)
+    told = figures(page)
+    assert list(told.items())[4:] == [
+        ("model", "a-model.gguf"), ("seed", "11"), ("temperature", "0.7"), ("top-k", "50"), ("top-p", "0.9"),
+        ("at most", "9 tokens"), ("stop at", "“zz”"), ("ended by", "the limit on its length"),
+    ]  # fmt: skip
+    rows = table(page)
+    assert rows[0][0] == "AntiSlopStrategy\nslops=[“b”, “phrase 0”, “phrase 1”, … 8,001 in all]"
+    assert int(rows[0][1]) == trace.rollbacks > 0
+    assert rows[1:] == [
+        ["NGramOverlap\nngram_size=20, backtrack_count=1", "0", "0", "took nothing back"],
+        ["no_z", "0", "0", "took nothing back"],
+    ]
+
+
+def test_a_trace_that_does_not_say_how_it_was_made(show: Open) -> None:
+    """Older files have no settings: what there is, is shown."""
+    trace, text = taken_back(["one", " two", " three"], [(2, 1)])
+    trace.started = None
+    page = show(trace)
+    assert list(figures(page).items())[4:] == [("ended by", "an end token")]
+    assert table(page) == [["Scripted", "1", "1", "scripted"]]
+    assert shown(continuation(page)) == text
 
 
 def test_card_of_a_token(show: Open) -> None:
@@ -311,7 +387,7 @@ def test_keys(show: Open) -> None:
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft"):
         page.keyboard.press(key)
         seen.append(card(page).split("\n")[0])
-    assert seen == ["one", "Taken back", "␣three", "Taken back", "one"]
+    assert seen == ["one", "Taken back: 1 token", "␣three", "Taken back: 1 token", "one"]
     page.keyboard.press("n")
     page.keyboard.press("Enter")
     assert shown(page.locator(".gone")) == " two"
@@ -448,8 +524,44 @@ def test_notebook(show: Open) -> None:
     frames[0].locator(".chip").click()
     assert frames[0].locator("#continuation").inner_text() == "one two three"
     assert page.locator("body > *").count() == 2
+    assert shown(page.locator("body")).strip() == ""  # what is there for places without frames is not seen
     assert page.evaluate("getComputedStyle(document.body).maxWidth") == "none"
     assert page.evaluate("document.querySelector('iframe').contentDocument") is None
+
+
+def test_a_notebook_on_a_website(show: Open) -> None:
+    """Websites take out frames, styles and scripts: what was erased is there all the same, struck out in its place."""
+    trace, _ = taken_back(["one", " two", " <b>three", " four"], [(2, 1), (4, 1)])
+    left = re.sub(r"<(style|iframe|script)\b.*?</\1>", "", trace._repr_html_(), flags=re.DOTALL)
+    left = re.sub(r' (style|class)="[^"]*"', "", left)
+    page = show(f"<!doctype html><meta charset=utf-8>{left}")
+    assert shown(page.locator("blockquote")) == "one two <b>three four"
+    assert page.locator("blockquote del").all_inner_texts() == ["two", "four"]
+    assert "2 attempts taken back, 2 tokens" in shown(page.locator("body"))
+    assert table(page) == [["Scripted", "2", "2", "scripted ×2"]]
+
+
+def test_without_scripts(show: Open) -> None:
+    """Where scripts are switched off, the page is the text with what was taken back struck out, and nothing else."""
+    trace, _ = taken_back(["one", " two", " three"], [(2, 1)])
+    without_scripts(show(trace, java_script_enabled=False))
+
+
+def test_a_notebook_without_scripts(browser: Browser) -> None:
+    """So is the page in a notebook's frame."""
+    trace, _ = taken_back(["one", " two", " three"], [(2, 1)])
+    page = browser.new_page()
+    page.set_content(trace._repr_html_().replace("allow-scripts", ""))
+    without_scripts(page.frame_locator("iframe"))
+    assert page.locator("iframe + div").is_hidden()
+    page.close()
+
+
+def without_scripts(page: Page | FrameLocator) -> None:
+    assert page.locator("blockquote").inner_text() == "one two three"
+    assert page.locator("blockquote del").inner_text() == "two"
+    for name in ("#lead", "#bar", "#whom", "footer"):
+        assert not page.locator(name).is_visible()
 
 
 # -- sizes -------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backtrack_sampler import Drawn, Released, Rollback
-from backtrack_sampler.trace.summary import TakenBack, by_whom
+from backtrack_sampler import Drawn, Participant, Released, Rollback, SessionOptions, Started
+from backtrack_sampler.trace.summary import TakenBack, by_whom, everyone
 
 
 def test_by_whom() -> None:
@@ -22,3 +22,14 @@ def test_by_whom() -> None:
         TakenBack("session", 0, 1, {"stop string": 1}),
     ]
     assert by_whom([]) == []
+
+
+def test_everyone() -> None:
+    """All that took part, with their parameters; those that took nothing back stand at the end. Two of a name are one."""
+    events = [Drawn(0, 1, 1.0, {}), Rollback(0, (1,), "a", "Second", "so"), Drawn(0, 1, 1.0, {}), Released(0, (1,))]
+    taking = [Participant("First", {"a": 1}), Participant("Second", {"b": 2}), Participant("First", {"a": 3})]
+    assert everyone(events, Started((), SessionOptions(), tuple(taking))) == [
+        TakenBack("Second", 1, 1, {"so": 1}, ["b=2"]),
+        TakenBack("First", 0, 0, {}, ["a=1", "a=3"]),
+    ]
+    assert everyone(events, None) == by_whom(events)
