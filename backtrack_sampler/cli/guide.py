@@ -157,7 +157,8 @@ def _keep(before: str, text: str, out: Path | None, trace: Trace, trace_files: l
             print(before, text, sep="", flush=True)
     except OSError:  # the terminal is gone
         if text and not kept:
-            rescued("guide", ".txt", lambda path: write_atomically(path, f"{before}{text}\n"))
+            path = rescued("guide", ".txt", lambda path: write_atomically(path, f"{before}{text}\n"))
+            _say(f"text written to {path}" if path else "the text could not be written anywhere")
         raise
     if errors:
         raise errors[0]

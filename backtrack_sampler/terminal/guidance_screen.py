@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from typing import Any
 
 from ..errors import InputError, MissingPackageError
 from ..guidance import BACK, QUIT, Answer, Menu
+from .abilities import has_colours
 from .guidance_layout import Span, lay_out
 from .guidance_view import View
 from .keyboard import Keyboard
@@ -154,7 +154,7 @@ def _styles(curses: Any) -> dict[str, int]:
         "": curses.A_NORMAL, "dim": curses.A_DIM, "bold": curses.A_BOLD, "chosen": curses.A_REVERSE,
         "ahead": curses.A_DIM, "bar": curses.A_NORMAL, "notice": curses.A_BOLD,
     }  # fmt: skip
-    if os.environ.get("NO_COLOR"):
+    if not has_colours(sys.stdout):
         return styles
     try:
         curses.start_color()
