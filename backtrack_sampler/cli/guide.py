@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BacktrackError, InputError
+from ..guidance import QUIT, Answer, Menu
 from ..sampler import BacktrackSampler
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
 from ..terminal.guidance_screen import CursesScreen, check_terminal
@@ -73,10 +74,10 @@ def _guide(options: argparse.Namespace) -> int:
     provider = arguments.provider_of(options)
     arguments.announce(specs, provider)
     before = "" if options.chat else prompt
+    screen = _EndsTheText(CursesScreen(looks_ahead=not options.no_preview))
     strategy = HumanGuidanceStrategy(
-        provider, options.choices, options.min_autopass, prompt=before or f"{prompt}\n\n",
-        screen=CursesScreen(looks_ahead=not options.no_preview),
-    )  # fmt: skip
+        provider, options.choices, options.min_autopass, prompt=before or f"{prompt}\n\n", screen=screen
+    )
     sampler = BacktrackSampler(provider, [*arguments.strategies_of(specs, provider), strategy])
     tokens = arguments.tokens_of(options, provider, prompt)
     trace = Trace(provider, tokens)
@@ -85,11 +86,13 @@ def _guide(options: argparse.Namespace) -> int:
         try:
             for _ in stream:
                 pass
+            if screen.why is not None:
+                raise screen.why
         finally:
             strategy.reset()  # whatever happened, the terminal is itself again before anything is said
             text = stream.text if trace.reason else _standing(trace)
             try:
-                _keep(before, text, out, trace, trace_files, ended=bool(trace.reason))
+                _keep(before, text, out, trace, trace_files, ended=bool(trace.reason) and screen.why is None)
             finally:
                 arguments.report(options, sampler.stats)
     if why := arguments.ENDS.get(sampler.stats.finish_reason):
@@ -97,8 +100,35 @@ def _guide(options: argparse.Namespace) -> int:
     return 0
 
 
+class _EndsTheText:
+    """A screen where Ctrl-C, a hang-up and a terminal that is gone end the text as the person's own key does.
+
+    So the text, the trace and the statistics are complete.
+
+    Attributes:
+        why: what has ended it, to be raised afterwards; or None.
+    """
+
+    def __init__(self, screen: CursesScreen) -> None:
+        self._screen = screen
+        self.why: BaseException | None = None
+
+    def choose(self, menu: Menu) -> Answer:
+        try:
+            return self._screen.choose(menu)
+        except (KeyboardInterrupt, SystemExit, BacktrackError) as why:
+            self.why = why
+            return QUIT
+
+    def watch(self, menu: Menu) -> bool:
+        return self._screen.watch(menu)
+
+    def close(self) -> None:
+        self._screen.close()
+
+
 def _standing(trace: Trace) -> str:
-    """The text of a stream that was broken off: all that was chosen and not taken back."""
+    """The text of a stream that was broken off between two questions: all that was not taken back."""
     texts, standing = trace.replay()
     return "".join(texts[index] for index in standing)
 
@@ -116,9 +146,10 @@ def _keep(before: str, text: str, out: Path | None, trace: Trace, trace_files: l
             errors.append(error)
     elif out is not None:
         _say(f"nothing was chosen: {out} is left as it was")
-    if trace.events:
+    for file in trace_files if trace.events else []:
         try:
-            save(trace, trace_files)
+            with suppress(OSError):  # as below, of what it says
+                save(trace, [file])
         except BacktrackError as error:
             errors.append(error)
     try:
@@ -126,7 +157,8 @@ def _keep(before: str, text: str, out: Path | None, trace: Trace, trace_files: l
             print(before, text, sep="", flush=True)
     except OSError:  # the terminal is gone
         if text and not kept:
-            rescued("guide", ".txt", lambda path: write_atomically(path, f"{before}{text}\n"))
+            path = rescued("guide", ".txt", lambda path: write_atomically(path, f"{before}{text}\n"))
+            _say(f"text written to {path}" if path else "the text could not be written anywhere")
         raise
     if errors:
         raise errors[0]

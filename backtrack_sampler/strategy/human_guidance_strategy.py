@@ -233,8 +233,7 @@ class HumanGuidanceStrategy(BaseStrategy):
         self._detokenizer.truncate(length)
         del self._pieces[length:]
         self._asked = [position for position in self._asked if position < length]
-        if self._words is not None:
-            self._words = None  # whoever took a part of them back would do so again
+        self._words = None  # whoever took a part of them back would do so again
         if self._run is not None and length < self._run.start:
             self._run = None
         if self._going_back is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..errors import InputError, MissingPackageError
 from ..guidance import BACK, QUIT, Answer, Menu
+from .abilities import has_colours
 from .guidance_layout import Span, lay_out
 from .guidance_view import View
 from .keyboard import Keyboard
@@ -75,6 +76,8 @@ class CursesScreen:
             self._draw(view.spans(rows, columns))
             index = view.ahead(rows, columns)
             key = self._keyboard.key(None if index is None else patience)
+            if key in ("\r", "\n") and view.line is not None and self._keyboard.has_more():
+                key = "newline"
             if key is not None:
                 patience = _HESITATION
                 if (answer := view.press(key, rows, columns)) is not None:
@@ -93,13 +96,15 @@ class CursesScreen:
 
     def close(self) -> None:
         """Give the terminal back. Can be called at any time."""
-        if self._window is not None:
+        window, self._window = self._window, None
+        if window is None:
+            return
+        with suppress(self._curses.error):  # the terminal is gone
             self._let_interrupt(True)
-            self._window.keypad(False)
+            window.keypad(False)
             self._curses.echo()
             self._curses.nocbreak()
             self._curses.endwin()
-            self._window = None
 
     def _open(self) -> None:
         if self._window is not None:
@@ -149,7 +154,7 @@ def _styles(curses: Any) -> dict[str, int]:
         "": curses.A_NORMAL, "dim": curses.A_DIM, "bold": curses.A_BOLD, "chosen": curses.A_REVERSE,
         "ahead": curses.A_DIM, "bar": curses.A_NORMAL, "notice": curses.A_BOLD,
     }  # fmt: skip
-    if os.environ.get("NO_COLOR"):
+    if not has_colours(sys.stdout):
         return styles
     try:
         curses.start_color()

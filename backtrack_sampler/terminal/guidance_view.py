@@ -39,7 +39,7 @@ class View:
         """Do what a key says; an answer where that is one.
 
         Args:
-            key: a character, or the name of a key: see `Keyboard`.
+            key: a character, or the name of a key: see `Keyboard`; or "newline", which ends no line.
             rows, columns: of the screen that is seen.
         """
         if self.line is not None:
@@ -105,6 +105,8 @@ class View:
             self.line = None
         elif key in ("left", "\x7f", "\x08"):
             self.line = line[:-1]
+        elif key == "newline":  # in the middle of what is pasted
+            self.line = f"{line}\n"
         elif key == "\x15":  # Ctrl-U
             self.line = ""
         elif len(key) == 1 and key.isprintable() and len(line) < _MOST_WRITTEN:

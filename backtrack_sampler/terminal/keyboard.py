@@ -65,6 +65,16 @@ class Keyboard:
             return None
         return self._names.get(key, "")
 
+    def has_more(self) -> bool:
+        """Whether another key is there already, faster than a person types: what comes is pasted."""
+        self._window.timeout(0)
+        try:
+            key = self._window.get_wch()
+        except self._curses.error:
+            return False
+        (self._curses.unget_wch if isinstance(key, str) else self._curses.ungetch)(key)
+        return True
+
     def _escape(self) -> str:
         """The Esc key, or a key that curses does not know, which begins with the same character."""
         sequence = self._following(_SLOW)
