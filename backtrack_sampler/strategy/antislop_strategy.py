@@ -51,6 +51,9 @@ class AntiSlopStrategy(BaseStrategy):
 
     Raises:
         InputError: an empty phrase, a broken pattern, a strength outside 0 to 1.
+
+    Example:
+        antislop:slops=the door|one day,with_default=true
     """
 
     def __init__(
