@@ -21,6 +21,7 @@ from backtrack_sampler import (
     CreativeWritingStrategy,
     ReplaceStrategy,
 )  # fmt: skip
+from backtrack_sampler.arrays import host
 from backtrack_sampler.compare.recorder import Record
 from backtrack_sampler.testing import FakeProvider
 
@@ -45,8 +46,9 @@ def expected(provider: BaseProvider, prompt: list[int], tokens: list[int]) -> li
     """By the definition: a softmax over all logits at each place, evaluated anew."""
     found = []
     for length, token in enumerate(tokens):
-        row = [float(value) for value in provider.logits(prompt + tokens[:length])]
-        found.append(row[token] - math.log(math.fsum(math.exp(value - max(row)) for value in row)) - max(row))
+        row = host(provider.logits(prompt + tokens[:length])).tolist()
+        peak = max(row)
+        found.append(row[token] - peak - math.log(math.fsum(math.exp(value - peak) for value in row)))
     return found
 
 
