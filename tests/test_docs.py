@@ -125,7 +125,7 @@ def test_every_name_in_extending_is_there() -> None:
             assert name in known, name
 
 
-def test_the_examples_of_python_run(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_examples_of_python_run(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows in and out on a fake model; and logging is heard where it is asked for."""
     page = (DOCS / "python.md").read_text(encoding="utf-8")
     provider = FakeProvider(list("Once upnatimThdrg o") + [""])

@@ -53,7 +53,7 @@ class AntiSlopStrategy(BaseStrategy):
         InputError: an empty phrase, a broken pattern, a strength outside 0 to 1.
 
     Example:
-        antislop:slops=the door|one day,with_default=true
+        antislop:slops=one day,with_default=true
     """
 
     def __init__(
