@@ -1,8 +1,9 @@
 """Words, and which of them stand next to each other.
 
 A word is a run of letters with the marks on them; apostrophes and hyphens inside it belong to it, digits and
-underscores inside spoil it. Words are compared in composed form and lower case, with plain apostrophes and hyphens. Two stand
-next to each other where only white space is between them, at most one line break, and Markdown's emphasis.
+underscores inside spoil it. Words are compared in composed form and lower case, with plain apostrophes and
+hyphens. Two stand next to each other where only white space is between them, at most one line break, and
+Markdown's emphasis.
 """
 
 from __future__ import annotations
