@@ -1,8 +1,9 @@
 """Words, and which of them stand next to each other.
 
-A word is a run of letters with the marks on them; apostrophes and hyphens inside it belong to it, digits
-spoil it. Words are compared in composed form and lower case, with plain apostrophes and hyphens. Two stand
-next to each other where only white space is between them, at most one line break, and Markdown's emphasis.
+A word is a run of letters with the marks on them; apostrophes and hyphens inside it belong to it, digits and
+underscores inside spoil it. Words are compared in composed form and lower case, with plain apostrophes and
+hyphens. Two stand next to each other where only white space is between them, at most one line break, and
+Markdown's emphasis.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Word(NamedTuple):
     """A word of a text.
 
     Attributes:
-        text: as it is compared; "" where it has digits.
+        text: as it is compared; "" where it is none, as with digits.
         start: index of its first character, in the text's composed form (NFC).
         end: index after its last.
         joined: whether the word before it stands next to it.
@@ -54,7 +55,7 @@ class _Kind(dict[str, str]):
         elif category[0] == "N":
             kind = "0"
         elif character in "*_":
-            kind = "*"
+            kind = character
         elif character in "\n\u2028\x0b\x0c":
             kind = "n"
         elif character == "\u2029":
@@ -66,8 +67,8 @@ class _Kind(dict[str, str]):
 
 
 _kind = _Kind()
-_WORD = re.compile(r"[a0]+(?:-[a0]+)*")
-_BETWEEN = re.compile(r"\**(?:s+(?:ns*)?|ns*)\**")
+_WORD = re.compile(r"[a0]+(?:(?:-|_+)[a0]+)*")
+_BETWEEN = re.compile(r"[*_]*(?:s+(?:ns*)?|ns*)[*_]*")
 
 
 def words_of(text: str) -> Iterator[Word]:
@@ -78,7 +79,7 @@ def words_of(text: str) -> Iterator[Word]:
         start, between = match.start(), kinds[end : match.start()]
         joined = between == "s" or (end > 0 and _BETWEEN.fullmatch(between) is not None)
         end = match.end()
-        if "0" in match.group():
+        if "0" in match.group() or "_" in match.group():
             yield Word("", start, end, False)
             continue
         word = text[start:end]

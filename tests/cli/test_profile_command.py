@@ -331,9 +331,9 @@ def test_a_real_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: py
     """What SmolLM2 says in its tales more often than people is there far less often when it has the list."""
     monkeypatch.chdir(tmp_path)
     Path("p.txt").write_text("".join(f"Write a tale about a {subject}.\n" for subject in SUBJECTS))
-    arguments = "--prompts p.txt --chat --n 16 --max-new-tokens 40 --temperature 0.7 --min-ratio 5 --rounds 2"
+    arguments = "--prompts p.txt --chat --n 24 --max-batch 24 --max-new-tokens 40 --temperature 0.7 --rounds 2"
     assert main(["profile", *arguments.split(), "--out", "slops.json"]) == 0
     totals = re.search(r"^all +(\d+) +(\d+)$", capfd.readouterr().out, re.MULTILINE)
     assert totals is not None
-    assert int(totals[1]) > 3 * int(totals[2])
+    assert int(totals[1]) > 2 * int(totals[2])
     assert slops()

@@ -20,7 +20,7 @@ from backtrack_sampler.slop.words import same_subject, words_of
         ("'hello there' dogs' lair – so - it goes...on", [["hello", "there"], ["dogs"], ["lair"], ["so"], ["it", "goes"], ["on"]]),
         ("Straße, ΟΔΟΣ, cafe\u0301, हिन्दी भाषा", [["straße"], ["οδος"], ["café"], ["हिन्दी", "भाषा"]]),
         ("soft\u00adly zero\u200bwidth", [["softly", "zerowidth"]]),
-        ("snake_case x*y", [["snake"], ["case", "x"], ["y"]]),
+        ("snake_case x*y <start_of_image>so_", [["x"], ["y"], ["so"]]),
         ("", []), ("--- 12 *", []),
     ],
 )  # fmt: skip
