@@ -19,6 +19,7 @@ from .options_shown import Options, TextOf, shares_of
 __all__ = ["HumanGuidanceStrategy", "check_choices"]
 
 _CONTEXT = 4  # tokens before an option that its text may depend on
+_TOLD = 40  # characters of what was taken back
 _RUN = 60  # tokens that are drawn without a question, where no sentence ends before
 
 
@@ -237,7 +238,9 @@ class HumanGuidanceStrategy(BaseStrategy):
         if self._run is not None and length < self._run.start:
             self._run = None
         if self._going_back is None:
-            self._notice = f"a strategy took back \u201c{gone.strip()}\u201d"
+            gone = " ".join(gone.split())
+            gone = gone if len(gone) <= _TOLD else f"{gone[: _TOLD - 1]}\u2026"
+            self._notice = f"\u201c{gone}\u201d was taken back by a strategy"
         elif length <= self._going_back.position:
             self._going_back = None
         else:

@@ -109,6 +109,8 @@ class View:
             self.line = f"{line}\n"
         elif key == "\x15":  # Ctrl-U
             self.line = ""
+        elif line == key == self._usual_space():
+            pass  # it is there already; hands type it from habit
         elif len(key) == 1 and key.isprintable() and len(line) < _MOST_WRITTEN:
             self.line = line + key
         return None

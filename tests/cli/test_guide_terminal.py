@@ -163,7 +163,7 @@ def test_what_the_screen_is_for(tmp_path: Path) -> None:
         guide.until(lambda: "princess▏" in guide.screen.text and "Esc" in guide.keys)
         guide.resize(15, 60)
         guide.send(ENTER)
-        guide.until(lambda: "a strategy took back “young princess”" in guide.screen.text)
+        guide.until(lambda: "“young princess” was taken back by a strategy" in guide.screen.text)
         assert guide.story == f"{PROMPT} there was a"
         assert " young" not in guide.options
         guide.send("/" + "\x7f" + "n old owl." + ENTER)

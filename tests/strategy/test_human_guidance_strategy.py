@@ -576,7 +576,7 @@ def test_words_that_another_strategy_does_not_want() -> None:
     chain = ChainStrategy([AntiSlopStrategy(provider, ["two three"]), HumanGuidanceStrategy(provider, screen=script)])
     text = BacktrackSampler(provider, chain).generate_text([ONE], max_new_tokens=8)
     assert script.texts == ["", " one", " one", " one one"]
-    assert [menu.notice for menu in script.menus] == ["", "", "a strategy took back “two three”", ""]
+    assert [menu.notice for menu in script.menus] == ["", "", "“two three” was taken back by a strategy", ""]
     assert text == " one one"
 
 

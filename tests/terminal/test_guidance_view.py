@@ -96,6 +96,7 @@ def test_at_the_end_of_the_stream() -> None:
         ("", ["/", *"Two", "\r"], Insert("Two")),
         ("Once", ["/", "\r"], None),
         ("Once", ["/", *"漢字é", "\r"], Insert(" 漢字é")),
+        ("Once", ["/", " ", *"two", "\r"], Insert(" two")),
         ("Once", ["/", "a", "newline", "b", "\r"], Insert(" a\nb")),
         ("Once", ["/", "a", "up", "down", "", "\x07", "b", "\r"], Insert(" ab")),
     ],
