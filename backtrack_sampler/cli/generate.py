@@ -16,9 +16,7 @@ from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
 from ..trace import Trace
 from ..trace.files import check_path
 from . import arguments
-from .batch import LEAVES_OUT, Job, Model, leave_out, write_rows
-from .prompt_file import lookalikes, read_prompts, refuse_bad
-from .row_traces import RowTraces
+from .rows import LEAVES_OUT, Job, Model, RowTraces, leave_out, lookalikes, read_prompts, refuse_bad, write_rows
 from .shown_text import ShownText
 from .trace import save
 

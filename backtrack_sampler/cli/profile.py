@@ -26,7 +26,7 @@ from ..strategy.antislop_strategy import AntiSlopStrategy
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
 from ..trace.files import check_path
 from . import arguments
-from .batch import Job, Model, Prompt, read_prompts, read_rows, write_rows
+from .rows import Job, Model, Prompt, read_prompts, read_rows, write_rows
 from .strategy_spec import OperatorSpec, StrategySpec
 
 __all__ = ["add"]

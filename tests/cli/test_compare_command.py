@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 from emulator import Program
 
-from backtrack_sampler.cli.batch import read_rows
 from backtrack_sampler.cli.main import main
+from backtrack_sampler.cli.rows import read_rows
 from backtrack_sampler.testing import FakeProvider
 
 Row = dict[str, Any]

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import InputError
-from ..prompts import OPTIONS, request_of
+from ...errors import InputError
+from ...prompts import OPTIONS, request_of
 
 __all__ = ["Prompt", "about_bad", "lookalikes", "read_prompts", "refuse_bad"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..prompts import Request, request_of
-from ..sampler import BacktrackSampler
+from ...prompts import Request, request_of
+from ...sampler import BacktrackSampler
 from .prompt_file import Prompt
-from .row_traces import RowTraces
+from .traces import RowTraces
 
 __all__ = ["Job", "Model"]
 

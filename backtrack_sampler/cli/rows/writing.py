@@ -12,17 +12,16 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
-from ..batch import outcome
-from ..errors import BacktrackError, InputError
-from ..stats import Stats
-from ..trace import Traces
-from .arguments import ENDS
+from ...batch import outcome
+from ...errors import BacktrackError, InputError
+from ...stats import Stats
+from ...trace import Traces
+from ..arguments import ENDS
 from .job import Job, Model
-from .prompt_file import Prompt, about_bad, read_prompts, refuse_bad
+from .prompt_file import Prompt, about_bad, refuse_bad
 from .row_file import RowFile, RowPipe, opened
-from .row_lines import read_rows
 
-__all__ = ["LEAVES_OUT", "Job", "Model", "Prompt", "leave_out", "read_prompts", "read_rows", "write_rows"]
+__all__ = ["LEAVES_OUT", "leave_out", "write_rows"]
 
 #: What to say beside what is wrong with prompts.
 LEAVES_OUT = " (--skip-bad leaves such lines out)"

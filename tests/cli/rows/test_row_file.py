@@ -20,9 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backtrack_sampler import BacktrackSampler, InputError
-from backtrack_sampler.cli import row_file
-from backtrack_sampler.cli.batch import Job, Model, read_prompts, read_rows, write_rows
 from backtrack_sampler.cli.main import main
+from backtrack_sampler.cli.rows import Job, Model, read_prompts, read_rows, row_file, write_rows
 
 FAILS = """
 from backtrack_sampler import BaseStrategy

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..prompts import OPTIONS
+from ...prompts import OPTIONS
 
 __all__ = ["differences", "repeated_only"]
 

@@ -16,12 +16,12 @@ from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ..errors import InputError
-from ..options import SessionOptions
-from ..trace.files import write_atomically
+from ...errors import InputError
+from ...options import SessionOptions
+from ...trace.files import write_atomically
 from .differences import differences, repeated_only
 from .job import Job
-from .row_lines import BEGINNINGS, Entry, encoded, entry_of, given_of
+from .lines import BEGINNINGS, Entry, encoded, entry_of, given_of
 
 __all__ = ["RowFile", "RowPipe", "opened"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backtrack_sampler.cli.differences import differences, repeated_only
+from backtrack_sampler.cli.rows.differences import differences, repeated_only
 
 
 def test_what_differs() -> None:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..errors import InputError
-from ..prompts import OUTCOME
+from ...errors import InputError
+from ...prompts import OUTCOME
 
 __all__ = ["BEGINNINGS", "Entry", "encoded", "entry_of", "given_of", "read_rows"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import InputError
-from ..provider.base_provider import BaseProvider
-from ..trace import Trace, Traces
-from ..trace.files import ENDINGS, check_path
-from .trace import write
+from ...errors import InputError
+from ...trace import Trace
+from ...trace.files import ENDINGS, check_path
+from ..trace import write
 
 __all__ = ["RowTraces"]
 
@@ -26,9 +25,6 @@ class RowTraces:
 
     def __init__(self, places: Sequence[str]) -> None:
         self._names = [_name(place) for place in places]
-
-    def listener(self, provider: BaseProvider) -> Traces:
-        return Traces(provider)
 
     def write(self, index: int, trace: Trace) -> None:
         """Write a row's trace; one that is there from an earlier run is replaced."""

@@ -12,7 +12,7 @@ import pytest
 from batches import Done, FakeModel, read, texts, write_json, write_prompts
 
 from backtrack_sampler import BacktrackSampler, InputError
-from backtrack_sampler.cli.batch import read_prompts
+from backtrack_sampler.cli.rows import read_prompts
 
 BAD = ["{", {"prompt": " "}, {"prompt": "a", "temperature": -1}, {"prompt": "a", "seed": "x"}, {"messages": []}]
 
