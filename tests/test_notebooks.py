@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -33,6 +34,16 @@ def test_notebooks_can_be_moved_to_another_model() -> None:
         code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
         assert "%pip install" in code[0]
         assert code[1].startswith("MODEL = None")
+
+
+def test_what_was_erased_is_seen_without_scripts() -> None:
+    """Websites take scripts, frames and styles out of a notebook: the demo persuades all the same."""
+    cells = nbformat.read(ROOT / "demo.ipynb", as_version=4).cells
+    pages = [output.data["text/html"] for cell in cells for output in cell.get("outputs", []) if "data" in output]
+    left = [re.sub(r"<(style|script|iframe)\b.*?</\1>", "", page, flags=re.DOTALL) for page in pages]
+    assert sum("<iframe" in page for page in pages) == 1
+    assert all(re.sub("<[^>]*>", "", page).strip() for page in left)
+    assert sum("<del" in page for page in left) >= 5
 
 
 def _kinds(cell: nbformat.NotebookNode) -> set[str]:

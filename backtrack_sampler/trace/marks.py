@@ -14,7 +14,7 @@ from .summary import everyone, is_stop_string
 if TYPE_CHECKING:
     from .recording import Trace
 
-__all__ = ["marked", "static", "struck_out"]
+__all__ = ["counts", "marked", "static", "struck_out"]
 
 _PROMPT_LENGTH = 300
 _REASONS = 3
@@ -36,7 +36,7 @@ def struck_out(trace: Trace) -> str:
     """Counts and text as HTML, in the few elements that no website takes out: no styles, no scripts."""
     told = "What was taken back is struck out." if trace.rollbacks else "Nothing was taken back."
     runs = (f"<del>{_escaped(text)}</del>" if erased else _escaped(text) for text, erased in _spaced(trace))
-    return f"<p><b>{told}</b> {_counts(trace)}</p>\n<blockquote>{''.join(runs)}</blockquote>"
+    return f"<p><b>{told}</b> {counts(trace)}.</p>\n<blockquote>{''.join(runs)}</blockquote>"
 
 
 def static(trace: Trace) -> str:
@@ -59,9 +59,10 @@ def static(trace: Trace) -> str:
     return "\n".join(parts)
 
 
-def _counts(trace: Trace) -> str:
+def counts(trace: Trace) -> str:
+    """Tokens and attempts, told apart."""
     back = f"; {_plural(trace.rollbacks, 'attempt')} taken back, {_plural(trace.discarded, 'token')} in all"
-    return f"{_plural(trace.emitted, 'token')} in the text{back if trace.rollbacks else ''}."
+    return f"{_plural(trace.emitted, 'token')} in the text{back if trace.rollbacks else ''}"
 
 
 def _plural(count: int, word: str) -> str:

@@ -240,7 +240,7 @@ class Trace:
         return trace
 
     def __repr__(self) -> str:
-        return f"<Trace: {self.emitted} tokens in the text, {self.discarded} taken back in {self.rollbacks} attempts>"
+        return f"<Trace: {marks.counts(self)}>"
 
     def _repr_html_(self) -> str:
         """For notebooks: the page in a frame of its own; where there are no scripts, the text with strikes."""

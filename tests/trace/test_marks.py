@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.lib.pretty import pretty
 from streams import broken_off, record, taken_back
 
 from backtrack_sampler import Drawn, Finished, Released, Rollback, Trace
@@ -98,4 +99,6 @@ def test_static_html_has_only_what_every_website_keeps() -> None:
 def test_consoles() -> None:
     """A console shows the text with marks after a line of counts; `print` only the counts."""
     trace, _ = taken_back(["one", " two", " three"], [(2, 1)])
-    assert repr(trace) == "<Trace: 3 tokens in the text, 1 taken back in 1 attempts>"
+    told = "<Trace: 3 tokens in the text; 1 attempt taken back, 1 token in all>"
+    assert repr(trace) == told
+    assert pretty(trace) == f"{told}\none ~~two~~ three"
