@@ -240,9 +240,9 @@ def test_a_real_model(smollm: Any) -> None:
     found = compare(
         smollm, ["Once upon a time", "The door opened and"],
         {"antislop": lambda: AntiSlopStrategy(smollm, phrases, whole_words=True), "same": lambda: None},
-        2, max_new_tokens=25, phrases=phrases, top_k=0,
+        2, max_new_tokens=20, phrases=phrases, top_k=0,
     )  # fmt: skip
-    assert sum(text.phrases for text in found.of("none")) > 4
+    assert sum(text.phrases for text in found.of("none")) > 3
     assert not any(text.phrases for text in found.of("antislop"))
     assert found.changed("same") == 0
     assert found.costs["same"].forward_passes == found.costs["none"].forward_passes

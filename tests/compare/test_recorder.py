@@ -122,8 +122,8 @@ def test_real_models(smollm: BaseProvider, smollm_transformers: BaseProvider) ->
         record = Record()
         batch = BacktrackSampler(provider).generate_batch(
             ["Once upon a time", "The door"],
-            record.observing(lambda provider=provider: AntiSlopStrategy(provider, ["the", "a"], whole_words=True)),
-            seeds=1, max_new_tokens=25,
+            record.observing(lambda provider=provider: AntiSlopStrategy(provider, ["the", "a", "was", "there"], whole_words=True)),
+            seeds=1, max_new_tokens=10,
         )  # fmt: skip
         batch.texts()
         assert batch.stats.rollbacks
