@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -172,14 +171,11 @@ def test_looking_ahead_changes_nothing(seed: int, remember: int, droppable: bool
 def test_looking_ahead_changes_nothing_in_a_real_model(smollm: BaseProvider) -> None:
     """Every probability on every menu is the same to the last bit, and so is the next stream."""
     walks: list[Any] = []
-    make: Callable[[bool], Any] = lambda looks: walk(
-        smollm, "The old lighthouse keeper opened the door and", 7, looks, 15
-    )  # noqa: E731
     for looks in (False, True):
         smollm.reset()
-        walks.append(
-            [make(looks), BacktrackSampler(smollm).generate_text("The old lighthouse keeper", max_new_tokens=5, seed=1)]
-        )
+        walked = walk(smollm, "The old lighthouse keeper opened the door and", 7, looks, 15)
+        after = BacktrackSampler(smollm).generate_text("The old lighthouse keeper", max_new_tokens=5, seed=1)
+        walks.append((walked, after))
     assert walks[0] == walks[1]
 
 
