@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -150,9 +149,9 @@ class Walk:
         pass
 
 
-def walk(provider: BaseProvider, prompt: Any, seed: int, looks: bool, top_k: int = 3) -> tuple[Any, ...]:
-    screen = Walk(seed, looks)
-    sampler = BacktrackSampler(provider, HumanGuidanceStrategy(provider, top_k, screen=screen))
+def walk(provider: BaseProvider, prompt: Any, seed: int, looks: bool, steps: int = 25) -> tuple[Any, ...]:
+    screen = Walk(seed, looks, steps)
+    sampler = BacktrackSampler(provider, HumanGuidanceStrategy(provider, screen=screen))
     tokens = list(sampler.generate(prompt, max_new_tokens=60, seed=seed, max_retries=10**6, max_discarded=10**6))
     stats = sampler.stats
     return tokens, screen.menus, stats.emitted, stats.discarded, stats.rollbacks, stats.finish_reason
@@ -172,13 +171,12 @@ def test_looking_ahead_changes_nothing(seed: int, remember: int, droppable: bool
 def test_looking_ahead_changes_nothing_in_a_real_model(smollm: BaseProvider) -> None:
     """Every probability on every menu is the same to the last bit, and so is the next stream."""
     walks: list[Any] = []
-    make: Callable[[bool], Any] = lambda looks: walk(smollm, "The old lighthouse keeper opened the door and", 7, looks)  # noqa: E731
-    for looks in (False, True, False):
+    for looks in (False, True):
         smollm.reset()
-        walks.append(
-            [make(looks), BacktrackSampler(smollm).generate_text("The old lighthouse keeper", max_new_tokens=5, seed=1)]
-        )
-    assert walks[0] == walks[2]
+        prompt = "The old lighthouse keeper opened the door and"
+        walked = [walk(smollm, prompt, seed, looks, 8) for seed in (7, 8)]
+        after = BacktrackSampler(smollm).generate_text("The old lighthouse keeper", max_new_tokens=5, seed=1)
+        walks.append((walked, after))
     assert walks[0] == walks[1]
 
 

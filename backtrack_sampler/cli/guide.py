@@ -33,8 +33,8 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
             'backtrack-sampler guide "The door opened and" --strategy antislop --out tale.txt',
             more="On the screen: up and down mark a candidate, Enter takes it, a digit takes the one beside it at "
             "once; s takes the marked one and runs on to the end of the sentence; / or i writes words of your own; "
-            "left or Backspace goes back, as often as you like; q ends. Ctrl-C ends, too. The text is kept in any "
-            "case.\n\n" + arguments.SPEC_HELP,
+            "left or Backspace goes back, as often as you like (unless --max-retries or --max-discarded is given); q "
+            "ends. Ctrl-C ends, too. The text is kept in any case.\n\n" + arguments.SPEC_HELP,
         ),
     )
     parser.set_defaults(run=_guide)
