@@ -94,7 +94,7 @@ def find_operator(name: str) -> type[BaseOperator] | Callable[..., int]:
         module = _load_file(Path(path), strategy_package)
         classes, functions = _classes(module, _is_operator), _functions(module)
         candidates: dict[str, Any] = {**functions, **classes} if wanted else classes or functions
-        found: type[BaseOperator] | Callable[..., int] = _one_of(candidates, wanted, path, "operator")
+        found: type[BaseOperator] | Callable[..., int] = _one_of(candidates, wanted, path, "operator", module)
         return found
     known = operator_names()
     for known_name, cls in known.items():
@@ -246,13 +246,14 @@ def _found(name: str, kind: str, package: ModuleType, fits: Callable[[type[Any]]
     """The class that a path, a file of a package or an entry point holds; None where no such name is known."""
     path, class_name = path_and_class(name)
     if path:
-        return _one_of(_classes(_load_file(Path(path), package), fits), class_name, path, kind)
+        module = _load_file(Path(path), package)
+        return _one_of(_classes(module, fits), class_name, path, kind, module)
     plain = name.replace("-", "_")
     if plain in _files(package, kind):
         path = f"{kind}/{plain}_{kind}.py"
         with _importing(path):
             module = importlib.import_module(f"{package.__name__}.{plain}_{kind}")
-        return _one_of(_classes(module, fits), "", path, kind)
+        return _one_of(_classes(module, fits), "", path, kind, module)
     for entry_point in _entry_points("strategies" if kind == "strategy" else "providers"):
         if entry_point.name.replace("-", "_") == plain:
             with _importing(f"{kind} {name}"):
@@ -290,17 +291,34 @@ def _importing(what: str) -> Iterator[None]:
         raise InputError(f"{what} cannot be imported: {type(error).__name__}: {reason}") from error
 
 
-def _one_of(found: Mapping[str, T], wanted: str, path: str, kind: str) -> T:
+def _one_of(found: Mapping[str, T], wanted: str, path: str, kind: str, module: ModuleType) -> T:
     """The one that is wanted, or the only one there is."""
     names = ", ".join(found) or "none"
     if wanted:
         if wanted not in found:
-            raise InputError(f"{path} has no {kind} {wanted} (found: {names})")
+            raise InputError(f"{path} has no {kind} {wanted} (found: {names}){_what_it_is(module, wanted, kind)}")
         return found[wanted]
     if len(found) != 1:
         advice = f"name it, {path}:{next(iter(found), 'Class')}"
         raise InputError(f"{path} must hold one {kind} (found: {names}): {advice}")
     return next(iter(found.values()))
+
+
+def _what_it_is(module: ModuleType, wanted: str, kind: str) -> str:
+    """What to say of something in a file that is not what it is taken for."""
+    there = vars(module).get(wanted)
+    if inspect.isfunction(there):
+        return f": {wanted} is a function; one of a step is an operator" + (
+            ", use --operator" if kind == "strategy" and _takes_a_step(there) else ""
+        )
+    if not inspect.isclass(there):
+        return ""
+    for other, fits in (("strategy", _is_strategy), ("operator", _is_operator)):
+        if other != kind and fits(there):
+            return f": {wanted} is {'an' if other == 'operator' else 'a'} {other}, use --{other}"
+    if missing := ", ".join(sorted(getattr(there, "__abstractmethods__", ()))):
+        return f": {wanted} does not define {missing}"
+    return f": {wanted} is no subclass of Base{kind.title()}"
 
 
 def _classes(module: ModuleType, fits: Callable[[type[Any]], bool]) -> dict[str, type[Any]]:

@@ -46,11 +46,8 @@ class StrategyError(BacktrackError):
     @classmethod
     def of(cls, who: str, error: Exception) -> StrategyError:
         """What to raise from an error in somebody's code: who, what, and where."""
-        said = f"{who} raised {type(error).__name__}: {error}"
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _in_library(frame.filename)]
-        if frames:
-            said += f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})"
-        return cls(said)
+        where = place_of(error)
+        return cls(f"{who} raised {type(error).__name__}: {error}" + (f" ({where})" if where else ""))
 
 
 class RollbackError(StrategyError):
@@ -76,6 +73,19 @@ class BatchError(BacktrackError):
         index, self.first = next(iter(self.errors.items()))
         super().__init__(f"{len(self.errors)} of {len(rows)} streams failed; the first, number {index}: {self.first}")
         self.__cause__ = self.first  # so that a traceback shows where
+
+
+def place_of(error: BaseException, ours: bool = True) -> str:
+    """File and line that an error is from, of those that somebody may mend; "" where there are none.
+
+    Args:
+        ours: this package's files are among them.
+    """
+    own = os.path.dirname(__file__)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not _in_library(frame.filename) and (ours or not frame.filename.startswith(own)):
+            return f"{os.path.basename(frame.filename)}, line {frame.lineno}"
+    return ""
 
 
 def _in_library(file: str) -> bool:

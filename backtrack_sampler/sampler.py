@@ -39,6 +39,10 @@ class BacktrackSampler:
     """
 
     def __init__(self, provider: BaseProvider, strategy: BaseStrategy | Sequence[BaseStrategy] | Any = None) -> None:
+        if not isinstance(provider, BaseProvider):
+            raise InputError(
+                f"a sampler needs a model, such as load_provider() gives, and then its strategies, not {provider!r:.60}"
+            )
         self.provider = provider
         self.strategies = as_strategies(strategy)
         self.stats = Stats()

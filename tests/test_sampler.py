@@ -300,14 +300,15 @@ def test_no_banned_phrase_in_any_output(
     for token in stream:
         seen.append(token)
         assert stream.sequence[1 : len(seen) + 1] == seen  # what was streamed still stands
-    text = provider.decode(seen).replace("\u2019", "'")
+    prompt = len(provider.decode([0]))  # what it ends with counts where words begin
+    text = provider.decode([0, *seen]).replace("\u2019", "'")
     assert len(seen) <= limit
     for phrase in banned:
         plain = re.escape(phrase.replace("\u2019", "'"))
         if whole_words:
             plain = (r"(?<!\w)" if re.match(r"\w", phrase) else "") + plain + (r"(?!\w)" if re.search(r"\w\Z", phrase) else "")  # fmt: skip
-        assert not re.search(plain, text, re.IGNORECASE), (phrase, text)
-    assert not re.search("b  *c", text, re.IGNORECASE)
+        assert not re.compile(plain, re.IGNORECASE).search(text, prompt), (phrase, text)
+    assert not re.compile("b  *c", re.IGNORECASE).search(text, prompt)
 
 
 def chi_square(provider, prompt: str, draws: int) -> float:

@@ -256,6 +256,11 @@ def report(options: argparse.Namespace, stats: Stats) -> None:
         print(
             f"{stats.emitted} tokens streamed, {stats.discarded} taken back in {stats.rollbacks} rollbacks, "
             f"{stats.forward_passes} forward passes, {stats.evaluated_tokens} tokens evaluated, "
-            f"{stats.seconds:.1f} s ({speed:.1f} tokens/s), ended by: {stats.finish_reason or 'interruption'}",
+            f"{stats.seconds:.1f} s ({speed:.1f} tokens/s), ended by: {stats.finish_reason or _broken_off()}",
             file=sys.stderr,
         )
+
+
+def _broken_off() -> str:
+    """Why a text has no end; asked while whatever has ended it is on its way."""
+    return "an error" if isinstance(sys.exc_info()[1], Exception) else "interruption"

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ..checks import check_count
 from ..compare import BASELINE, Comparison, PhraseCounter, Text, comparing
 from ..errors import BacktrackError, InputError
+from ..prompts import OPTIONS
 from ..provider.base_provider import BaseProvider
 from ..sampler import BacktrackSampler
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
@@ -269,7 +270,14 @@ def _prompts(options: argparse.Namespace) -> list[_Prompt]:
         return [_Prompt(arguments.prompt_of(options), "")]
     if options.prompt is not None:
         raise InputError("give a PROMPT or --prompts FILE, not both")
-    return [_Prompt(prompt.text, prompt.place) for prompt in read_prompts(options.prompts)]
+    prompts = read_prompts(options.prompts)
+    if own := sorted({name for prompt in prompts for name in prompt.given} & {*OPTIONS, "system"}):
+        print(
+            f"backtrack-sampler: {', '.join(own)} in {options.prompts} counts for nothing here: all texts are drawn in "
+            "the same way",
+            file=sys.stderr,
+        )
+    return [_Prompt(prompt.text, prompt.place) for prompt in prompts]
 
 
 def _tokens(options: argparse.Namespace, plan: _Plan, provider: BaseProvider, prompt: _Prompt) -> list[int]:

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from ..discovery import embedded_model
-from ..errors import BacktrackError, InputError, MissingPackageError
+from ..errors import BacktrackError, InputError, MissingPackageError, place_of
 from . import chat, compare, generate, guide, profile, strategies, trace
 from .arguments import examples
 from .warned import warnings_in_one_line
@@ -73,6 +73,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
+    except OSError:
+        raise  # perhaps the output's: see above
+    except Exception as error:
+        where = place_of(error, ours=False)  # in a file of somebody's own, such as a provider's
+        if not where:
+            raise
+        print(f"backtrack-sampler: {type(error).__name__}: {error} ({where})", file=sys.stderr)
+        return 2
 
 
 def _way_in(parser: argparse.ArgumentParser) -> str:

@@ -181,7 +181,10 @@ def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tup
     while text.strip(" ,"):
         key, equals, text = text.lstrip(" ,").partition("=")
         if not equals or "," in key:
-            raise InputError(f"{what}: write {key!r} as key=value")
+            raise InputError(
+                f"{what}: write {key!r} as key=value, or, where it belongs to the value before it, that value in "
+                'double quotes, as "a, b", or as a|b'
+            )
         key = key.strip().replace("-", "_")
         if key in arguments:
             raise InputError(f"{what}: {key} is given twice")
@@ -190,6 +193,8 @@ def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tup
             arguments[key], files[file] = content_of(Path(file))
         else:
             arguments[key], text = _value(f"{what}: {key}", text)
+            if key in known and isinstance(known[key].default, bool):
+                arguments[key] = _bool(f"{what}: {key}", arguments[key])
     for key in arguments:
         if key not in known:
             raise InputError(f"{what} has no parameter {key!r}: it takes {', '.join(known) or 'none'}")
@@ -199,13 +204,25 @@ def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tup
     return arguments, files
 
 
+def _bool(what: str, value: Any) -> bool:
+    """True or false, however a person writes it."""
+    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    found = known.get(str(value).strip().lower())
+    if found is None:
+        raise InputError(f"{what} must be true or false, not {value!r}")
+    return found
+
+
 def _value(what: str, text: str) -> tuple[Any, str]:
     """The value at the beginning of `text`, and what follows its comma."""
     if text.startswith(("[", "{", '"')):  # such a value may have commas in it
         try:
             value, end = json.JSONDecoder().raw_decode(text)
         except ValueError as error:
-            raise InputError(f"{what} is not JSON ({error}): quote it for the shell") from error
+            raise InputError(
+                f"{what} is not JSON ({error}): texts in it are in double quotes, and all of it in single ones for the "
+                "shell"
+            ) from error
         after = text[end:].lstrip()
         if after and not after.startswith(","):
             raise InputError(f"{what} goes on after its end, with {after!r}: quote it for the shell")
@@ -217,7 +234,7 @@ def _value(what: str, text: str) -> tuple[Any, str]:
         pass
     if plain.endswith((".txt", ".json")) and Path(plain).is_file():
         raise InputError(f"{what}: to read the file {plain} write @{plain}")
-    return plain.split("|") if "|" in plain else plain, rest
+    return [each.strip() for each in plain.split("|")] if "|" in plain else plain, rest
 
 
 def content_of(path: Path) -> tuple[Any, str]:
@@ -230,8 +247,22 @@ def content_of(path: Path) -> tuple[Any, str]:
     except UnicodeDecodeError as error:
         raise InputError(f"cannot read {path}: it is not valid text, save it as UTF-8 ({error})") from error
     if path.suffix != ".json":  # where the spaces around a text matter, JSON says so
-        return [line.strip() for line in content.splitlines() if line.strip()], _digest(data)
+        lines = [line.strip() for line in content.splitlines() if line.strip()]
+        _check_lines(path, lines)
+        return lines, _digest(data)
     try:
         return json.loads(content), _digest(data)
     except ValueError as error:
         raise InputError(f"{path} is not JSON: {error}") from error
+
+
+def _check_lines(path: Path, lines: list[str]) -> None:
+    """Refuse a list that would never be found as it stands."""
+    if not lines:
+        raise InputError(f"{path} is empty: write one text a line")
+    if len(lines) > 1 and all(len(line) > 1 and line[0] == line[-1] == '"' for line in lines):
+        raise InputError(f"{path}: every line is in quotes, and would be looked for with them: leave them out")
+    if len(lines) > 1 and all(line.startswith(("- ", "* ")) for line in lines):
+        raise InputError(
+            f"{path}: every line begins with {lines[0][:2]!r}, and would be looked for with it: leave it out"
+        )

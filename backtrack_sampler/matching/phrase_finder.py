@@ -28,6 +28,8 @@ class _After(NamedTuple):
     """The state after a token."""
 
     state: int  # of the automaton
+    base: int  # ... before the accents that the text ends with: more of them may belong before these
+    accents: int  # how many those are
     waiting: tuple[Found, ...]  # whole words that wait for the next character
 
 
@@ -110,11 +112,11 @@ class PhraseFinder:
         self._before = self._form.text(before)[-1:]
         self._folded: list[str] = []  # the text in its form
         self._ends: list[int] = []  # for each written character, how long that is after it
-        self._states = [_After(0, ())]
+        self._states = [_After(0, 0, 0, ())]
 
     def push(self, new: str) -> list[Found]:
         """A token brings these characters; returns the matches that are certain now."""
-        state, waiting = self._states[-1]
+        state, base, accents, waiting = self._states[-1]
         if not new:
             self._states.append(self._states[-1])
             return []
@@ -131,12 +133,15 @@ class PhraseFinder:
                 added = form.added(character, folded[-1])
             if len(added) == 1 and added < _FIRST_MARK:  # nearly all
                 folded.append(added)
-                state = step(state, added)
+                state = base = step(state, added)
+                accents = 0
             else:
                 for each in added:
-                    misplaced = folded and 0 < combining(each) < combining(folded[-1])
+                    rank = combining(each)
+                    misplaced = folded and 0 < rank < combining(folded[-1])
                     folded.append(each)
                     state = self._state_of_end() if misplaced else step(state, each)
+                    base, accents = (base, accents + 1) if rank else (state, 0)
             ends.append(len(folded))
             if added and (here := phrases_at(state)):
                 matches = self._whole(here)
@@ -144,7 +149,7 @@ class PhraseFinder:
                     waiting = tuple(matches)
                 else:
                     found += matches
-        self._states.append(_After(state, waiting))
+        self._states.append(_After(state, base, accents, waiting))
         return found
 
     def finish(self) -> tuple[Found, ...]:
@@ -160,7 +165,10 @@ class PhraseFinder:
     @property
     def begun(self) -> int:
         """The first character that may belong to a match yet to come; the length of the text where there is none."""
-        depth = self._automaton.depth[self._states[-1].state]
+        state, base, accents, _ = self._states[-1]
+        depth = self._automaton.depth[state]
+        if accents:
+            depth = max(depth, self._automaton.depth[base] + accents)
         return bisect_right(self._ends, len(self._folded) - depth) if depth else len(self._ends)
 
     def equal_to(self, written: str) -> list[int]:

@@ -77,8 +77,8 @@ class FunctionOperator(BaseOperator):
 
     One that answers True or False takes back the token just drawn, and nothing waits for it. One that
     answers numbers may want any number back, so all is pending until the end, unless it has an attribute
-    that says how many may be wanted besides the newest: `my_function.lookback = 2`. Such a function gets
-    what there is where it asks for more.
+    that says how many may be wanted besides the newest: `my_function.lookback = 2`. A function gets what
+    there is where it asks for more.
 
     Args:
         function: a step to how many tokens to take back, or to whether to take back the newest. It may
@@ -103,14 +103,13 @@ class FunctionOperator(BaseOperator):
             self._answers_bool = is_bool
         if is_bool or not isinstance(asked, int) or asked <= 1:
             return asked
-        if self._lookback is not None:
-            return TakeBack(min(asked, self._lookback + 1, self._length), getattr(asked, "why", ""))
-        if self._answers_bool:
+        if self._lookback is None and self._answers_bool:
             raise StrategyError(
                 f"operator {self!r} asked for {asked} tokens after it had answered True or False, which lets all but "
                 "the newest go: answer with numbers only, or set its attribute lookback: how many others are to wait"
             )
-        return asked
+        most = self._length if self._lookback is None else min(self._lookback + 1, self._length)
+        return TakeBack(min(asked, most), getattr(asked, "why", ""))
 
     def backtrack(self, n_tokens: int) -> None:
         self._length = max(0, self._length - n_tokens)

@@ -27,7 +27,7 @@ from .interrupts import interrupts_kept
 from .llamacpp_states import SavedState, SavedStates, window_holds
 from .memory import Memory
 from .model_files import model_path
-from .options import check_options
+from .options import check_options, check_threads
 from .spinning import short_spins
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class LlamacppProvider(BaseProvider):
         # A third faster; but what is kept in float32, it reads in half precision.
         options["flash_attn"] = api.GGML_TYPE_F32 not in (llama.get("type_k"), llama.get("type_v"))
         if threads is not None:
-            options |= dict.fromkeys(("n_threads", "n_threads_batch"), check_count("threads", threads))
+            options |= dict.fromkeys(("n_threads", "n_threads_batch"), check_threads(threads))
         if api.llama_supports_gpu_offload():
             options["n_gpu_layers"] = -1
         options |= llama

@@ -12,13 +12,12 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..checks import check_count
 from ..errors import InputError, MissingPackageError, ModelError
 from . import hub
 from .base_provider import BaseProvider
 from .memory import Memory
 from .model_files import model_path
-from .options import check_options
+from .options import check_options, check_threads
 from .spinning import short_spins
 from .transformers_model import CausalModel
 
@@ -107,7 +106,7 @@ class TransformersProvider(BaseProvider):
             ModelError: it cannot be found or loaded.
         """
         path = model_path(model)
-        threads = None if threads is None else check_count("threads", threads)
+        threads = None if threads is None else check_threads(threads)
         torch, transformers = _libraries()
         if device is not None:
             _check_device(torch, device)

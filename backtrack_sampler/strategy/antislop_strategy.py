@@ -44,8 +44,8 @@ class AntiSlopStrategy(BaseStrategy):
         keep_index_buffer: accepted for 3.x and not used: what must be pending is known exactly.
         with_variants: ignore case.
         skip_tokens: phrases that begin in the first so many tokens are left alone.
-        regexes: regular expressions, or `{pattern: strength}`. No look-around, no
-            back-references, no match longer than 200 characters.
+        regexes: regular expressions, or `{pattern: strength}`, besides the phrases; `slops=[]` leaves those out.
+            No look-around, no back-references, no match longer than 200 characters.
         whole_words: phrases match only where no letter or digit touches them.
         with_default: the built-in list as well; where both have a phrase, your strength counts.
 
@@ -151,7 +151,7 @@ def _strengths(name: str, given: Strengths) -> dict[str, float]:
     """`{text: strength}`."""
     if isinstance(given, str):
         given = [given]
-    if isinstance(given, (int, float)):
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
         raise InputError(f'{name} must be texts, and {given} is a number: write ["{given}"]')
     if not isinstance(given, Iterable):
         raise InputError(f"{name} must be a list of texts, or texts with their strengths, not {given!r}")

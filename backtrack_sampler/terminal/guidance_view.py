@@ -45,7 +45,7 @@ class View:
         if self.line is not None:
             return self._write(key)
         shown = self._frame(rows, columns).options
-        if key in ("q", "Q", "\x1b"):
+        if key in ("q", "Q"):  # not Esc: it leaves the line of words, and one too many would end the tale
             return QUIT
         if key in ("left", "b", "\x7f", "\x08"):
             return BACK

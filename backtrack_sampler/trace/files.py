@@ -31,6 +31,8 @@ def check_path(path: str | os.PathLike[str], endings: tuple[str, ...] = ENDINGS)
         folder = file.resolve().parent
         if not folder.is_dir():
             raise InputError(f"there is no folder {folder} to write {file.name} to: make it first")
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise InputError(f"cannot write {file}: it is a device or a pipe, give a plain file")
         writable = os.access(folder, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
         if file.is_dir() or not writable:
             raise InputError(f"cannot write {file}: it is a folder, or you may not write there")

@@ -305,3 +305,32 @@ def test_pairs_in_a_file(tmp_path: Path) -> None:
     path.write_text('[["city", 3]]')
     with pytest.raises(InputError, match=r'pairs such as \["city", 3\].*\{"city": 0.9\}'):
         parse_spec(f"antislop:slops=@{path}").build(FakeProvider(["a", ""], eos=1))
+
+
+def test_true_and_false_as_people_write_them() -> None:
+    """Python's and JSON's, yes and no, on and off; anything else is refused."""
+    for text, value in (("true", True), ("False", False), ("no", False), ("ON", True), ("0", False), ("1", True)):
+        assert parse_spec(f"antislop:whole_words={text}").arguments == {"whole_words": value}
+    for text in ("maybe", "flase", "2"):
+        with pytest.raises(InputError, match="whole_words must be true or false"):
+            parse_spec(f"antislop:whole_words={text}")
+
+
+def test_spaces_around_a_bar_do_not_count() -> None:
+    """As in a file of lines; and a comma within a value is advised of."""
+    assert parse_spec("antislop:slops=young woman | the city").arguments == {"slops": ["young woman", "the city"]}
+    with pytest.raises(InputError, match="double quotes"):
+        parse_spec("antislop:regexes=x{3,5}b")
+    assert parse_spec('antislop:regexes="x{3,5}b"').arguments == {"regexes": "x{3,5}b"}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("", "empty"), (" \n\n", "empty"), ('"a"\n"b c"\n', "in quotes"), ("- a\n- b\n", "begins with")],
+)
+def test_lists_that_would_find_nothing(tmp_path: Path, content: str, says: str) -> None:
+    """A file without lines, in quotes or with bullets is refused, with what is wrong."""
+    path = tmp_path / "list.txt"
+    path.write_text(content)
+    with pytest.raises(InputError, match=says):
+        parse_spec(f"antislop:slops=@{path}")

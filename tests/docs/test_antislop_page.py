@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, BaseStrategy, Candidates
 from backtrack_sampler.matching import occurrences
+from backtrack_sampler.testing import FakeProvider
 
 PAGE = (Path(__file__).parents[2] / "docs" / "antislop.md").read_text(encoding="utf-8")
+
+
+class Wants(BaseStrategy):
+    """Wants one token after the other, where nobody forbids it."""
+
+    def __init__(self, steps: Iterator[int]) -> None:
+        self._steps = steps
+
+    def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
+        wanted = next(self._steps)
+        return {wanted: 1.0} if wanted in probs else probs
 
 
 def rows(section: str) -> list[list[str]]:
@@ -33,6 +47,11 @@ def test_what_is_folded(phrase: str, text: str) -> None:
     """The phrase is found, from its first character to its last, and the other way round too."""
     assert phrase != text
     assert whole(phrase, text)
+    # ... and never streamed, if each character is a token of its own.
+    provider = FakeProvider([*text, "x", ""])
+    steps = iter([*range(len(text)), *[len(text)] * 99])
+    sampler = BacktrackSampler(provider, [AntiSlopStrategy(provider, [phrase]), Wants(steps)])
+    assert not occurrences(sampler.generate_text([len(text)], max_new_tokens=len(text) + 2, temperature=0), [phrase])
     assert whole(text, phrase) or any(sign in text for sign in "*_\n")
 
 

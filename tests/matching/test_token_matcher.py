@@ -228,6 +228,25 @@ def test_finds_what_a_search_finds(vocabulary, banned, whole_words: bool) -> Non
         assert here == minimal_matches(text, phrase, whole_words), phrase
 
 
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.lists(st.one_of(odd, st.sampled_from(["t", "e", "\u0302", "\u0323", "\u00ea"])), min_size=1, max_size=12),
+    st.lists(st.one_of(odd, st.sampled_from(["t\u1ec7", "e\u0323x", "ab"])), min_size=1, max_size=3), st.booleans(),
+)  # fmt: skip
+def test_what_matches_was_pending(vocabulary, banned, whole_words: bool) -> None:
+    """No match begins in a token that was let go before it was found, whatever the tokens are."""
+    banned = [phrase for phrase in banned if phrase and form_of(phrase, True).text(phrase)]
+    m = matcher(vocabulary, banned, ["a+$", r"b\b"], whole_words=whole_words)
+    released = 0
+    for token in range(len(vocabulary)):
+        assert all(match.token >= released for match in m.push(token))
+        assert all(match.token >= released for match in m.finish())
+        safe = len(m)
+        while safe > released and (pending := m.pending(safe)):
+            safe -= pending
+        released = max(released, safe)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.text("ab .\n", max_size=4), min_size=1, max_size=6), phrases, st.booleans(), st.data())
 def test_the_end_in_front_of_a_character(vocabulary, banned, whole_words: bool, data) -> None:

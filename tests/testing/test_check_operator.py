@@ -109,9 +109,9 @@ def test_a_function_goes_by_its_own_name() -> None:
     from backtrack_sampler.operators import FunctionOperator
 
     def three(step: Step) -> int:
-        return 3
+        return -3
 
-    with pytest.raises(AssertionError, match="three asked for 3 of 1 tokens"):
+    with pytest.raises(AssertionError, match="three asked for -3 of 1 tokens"):
         check_operator(lambda: FunctionOperator(three))
 
 
@@ -122,11 +122,11 @@ def test_a_plain_function() -> None:
         return step.text == "a"
 
     def three(step: Step) -> int:
-        return 3
+        return -3
 
     check_operator(lambda: no_a)
     check_operator(lambda: lambda step: 0)
-    with pytest.raises(AssertionError, match="three asked for 3 of 1 tokens"):
+    with pytest.raises(AssertionError, match="three asked for -3 of 1 tokens"):
         check_operator(lambda: three)
 
 

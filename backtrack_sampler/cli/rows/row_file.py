@@ -154,7 +154,10 @@ class RowFile(RowPipe):
     def _read(self, line: bytes, number: int) -> Entry:
         entry = entry_of(line)
         if entry is None:
-            raise InputError(f"{self._place(number)}: this is no row that this command has written: give another --out")
+            raise InputError(
+                f"{self._place(number)}: this is no row that this command has written: "
+                "remove that line, and its row is written again, or give another --out"
+            )
         if "settings" in entry:
             self._stated |= "index" not in entry
         elif not self._stated:

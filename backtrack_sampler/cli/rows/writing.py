@@ -27,12 +27,12 @@ __all__ = ["LEAVES_OUT", "leave_out", "write_rows"]
 LEAVES_OUT = " (--skip-bad leaves such lines out)"
 
 
-def leave_out(bad: Sequence[Prompt], job: Job) -> None:
-    """Say which prompts are left out, as --skip-bad wants it."""
+def leave_out(bad: Sequence[Prompt], job: Job, more: str = "") -> None:
+    """Say which prompts are left out, as --skip-bad wants it; `more` where some have been left out before."""
     for line in about_bad(bad):
         _say(line)
     on = "" if job.out is None else ": once mended, where they are, the same command writes them"
-    _say(f"{len(bad)} of {len(job.prompts)} prompts left out{on}")
+    _say(f"{len(bad)}{more} of {len(job.prompts)} prompts left out{on}")
 
 
 def write_rows(job: Job, load: Callable[[], Model], report: Callable[[Stats], None]) -> int:
@@ -148,7 +148,7 @@ def _prepared(job: Job, rows: RowPipe, model: Model) -> dict[int, dict[str, Any]
             [bad.get(number, prompt) for number, prompt in enumerate(job.prompts)], LEAVES_OUT if job.offered else ""
         )
     if bad:
-        leave_out(list(bad.values()), job)
+        leave_out(list(bad.values()), job, " more" if any(prompt.bad for prompt in job.prompts) else "")
         for index in [index for index in rows.missing if index // job.n in bad]:
             del rows.missing[index]
     return ready
