@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from itertools import islice
@@ -36,7 +37,7 @@ def options_of(started: Started) -> list[tuple[str, str]]:
     usual = {field.name: field.default for field in fields(SessionOptions)}
     for name in [*_SHOWN, *(name for name in usual if name not in _SHOWN)]:
         value = getattr(started.options, name)
-        if value is None or value == () or (name == "top_k" and not value):
+        if value is None or value in ((), sys.maxsize) or (name == "top_k" and not value):
             continue  # no limit
         if name in _SHOWN or value != usual[name]:
             found.append((_SHOWN.get(name, name.replace("_", " ")), _option(name, value)))

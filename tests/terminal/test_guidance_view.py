@@ -27,7 +27,7 @@ def press(view: View, *keys: str, rows: int = 24, columns: int = 80) -> Answer |
         (["\r"], 0), (["down", "\n"], 1), (["down", "down", "up", " "], 1), (["j", "j", "k", "right"], 1),
         (["up", "\r"], 0), (["end", "\r"], 59), (["end", "home", "\r"], 0), (["3"], 2), (["9"], 8),
         (["left"], BACK), (["b"], BACK), (["\x7f"], BACK), (["\x08"], BACK),
-        (["q"], QUIT), (["Q"], QUIT), (["\x1b"], QUIT), (["down", "s"], RunOn(1)), (["S"], RunOn(0)),
+        (["q"], QUIT), (["Q"], QUIT), (["\x1b"], None), (["down", "s"], RunOn(1)), (["S"], RunOn(0)),
         (["x", "", "0", "\t", "²"], None),
     ],
 )  # fmt: skip
