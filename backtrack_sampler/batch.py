@@ -152,6 +152,9 @@ class Batch(Iterator[tuple[int, int]]):
         self._chunks.close()
 
 
+_BROKEN_OFF = "broken off: the batch was closed before this row was over"
+
+
 def outcome(row: TokenStream, index: int, given: Mapping[str, Any], sample: int) -> dict[str, Any]:
     """What has come of a row, and what was given for it: strings, numbers and None, besides what was given.
 
@@ -171,7 +174,7 @@ def outcome(row: TokenStream, index: int, given: Mapping[str, Any], sample: int)
         "discarded": stats.discarded,
         "rollbacks": stats.rollbacks,
         "finish_reason": stats.finish_reason,
-        "error": None if error is None else " ".join(str(error).split()),
+        "error": " ".join(str(error).split()) if error is not None else None if stats.finish_reason else _BROKEN_OFF,
     }
 
 

@@ -173,7 +173,12 @@ def load_provider(
         given, engine = None, given
     if engine is None:
         engine = "llamacpp" if given is None else engine_of(given)
-    provider = _loaded(find_provider(engine), engine, given, options)
+    try:
+        provider = _loaded(find_provider(engine), engine, given, options)
+    except MissingPackageError as error:
+        if given is None or os.path.exists(given):
+            raise
+        raise MissingPackageError(f"there is no file or folder {given} here; for a name on a hub, {error}") from error
     _log.info(
         "loaded %s with %s: a context of %s tokens, %.1f s",
         provider.model_name or given or engine, type(provider).__name__, provider.context_size,

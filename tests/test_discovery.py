@@ -181,3 +181,24 @@ def test_the_checks_of_an_engine_are_those_of_its_class() -> None:
     assert find_provider("llamacpp").__name__ == "LlamacppProvider"
     assert issubclass(find_provider("transformers"), BaseProvider)
     assert issubclass(FakeProvider, BaseProvider)
+
+
+def test_what_something_in_a_file_is_instead(tmp_path: Path) -> None:
+    """A strategy that is an operator, an operator without its method, a class that is neither."""
+    path = tmp_path / "my.py"
+    path.write_text(
+        "from backtrack_sampler import BaseStrategy\n"
+        "from backtrack_sampler.operators import BaseOperator, HistoryOperator\n"
+        "class S(BaseStrategy): pass\n"
+        "class O(BaseOperator):\n    def __call__(self, step): return 0\n"
+        "class Half(HistoryOperator):\n    def measure(self, step): return 0\n"
+        "class N: pass\n"
+        "def f(step): return 0\n"
+    )
+    for name, find, says in (
+        ("O", find_strategy, "O is an operator, use --operator"), ("S", find_operator, "S is a strategy, use --strategy"),
+        ("Half", find_operator, "Half does not define judge"), ("N", find_operator, "N is no subclass of BaseOperator"),
+        ("f", find_strategy, "f is a function; one of a step is an operator, use --operator"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=says):
+            find(f"{path}:{name}")

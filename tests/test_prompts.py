@@ -184,3 +184,15 @@ def test_a_template_that_refuses() -> None:
     sampler = BacktrackSampler(FakeProvider(WORDS))
     with pytest.raises(InputError, match="chat template"):
         sampler.generate_batch([{"messages": [{"role": "user", "content": "a"}]}])
+
+
+def test_rows_of_a_batch_that_was_closed_say_so() -> None:
+    """Whoever stops reading gets what is there, and no text that looks complete and is not."""
+    sampler = BacktrackSampler(FakeProvider(["a", "b", ""]))
+    batch = sampler.generate_batch(["a"] * 3, seeds=1, max_new_tokens=30, max_batch=3)
+    for _ in batch.results():
+        break
+    rows = batch.dicts()
+    assert {row["error"] for row in rows} <= {None, "broken off: the batch was closed before this row was over"}
+    assert [row["error"] is None for row in rows] == [bool(row["finish_reason"]) for row in rows]
+    assert any(row["error"] for row in rows)

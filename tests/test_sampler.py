@@ -529,3 +529,10 @@ def test_what_cannot_be_used_is_refused_in_a_line(call, message: str) -> None:
     """Nothing ends in a raw error."""
     with pytest.raises(InputError, match=message):
         call(BacktrackSampler(FakeProvider()))
+
+
+@pytest.mark.parametrize("model", [None, "model.gguf", FakeProvider])
+def test_a_sampler_needs_a_model(model: object) -> None:
+    """What is none is refused at once, with how to get one."""
+    with pytest.raises(InputError, match="such as load_provider"):
+        BacktrackSampler(model)  # type: ignore[arg-type]

@@ -65,6 +65,8 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _chat(options: argparse.Namespace) -> int:
     sampling = arguments.sampling_of(options)
+    if options.model and options.model.endswith(".json") and Path(options.model).is_file():
+        raise InputError(f"{options.model} is no model: to go on with a saved chat write --load {options.model}")
     arguments.specs_of(options)  # says what is wrong with them before the model is loaded
     system = check_messages([{"role": "system", "content": options.system}] if options.system else [])
     messages = load_messages(options.load) if options.load is not None else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..guidance import QUIT, Answer, Menu
 from ..sampler import BacktrackSampler
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy, check_choices
 from ..terminal.guidance_screen import CursesScreen, check_terminal
+from ..terminal.layout import printable, wrap
 from ..trace import Trace
 from ..trace.files import check_path, write_atomically
 from . import arguments
@@ -127,6 +129,14 @@ class _EndsTheText:
         self._screen.close()
 
 
+def _wrapped(text: str) -> str:
+    """As a terminal should show it; elsewhere as it is."""
+    if not sys.stdout.isatty():
+        return text
+    columns = shutil.get_terminal_size().columns - 1
+    return "\n".join(line.text for line in wrap(printable(text, keep="\n"), max(2, columns)))
+
+
 def _standing(trace: Trace) -> str:
     """The text of a stream that was broken off between two questions: all that was not taken back."""
     texts, standing = trace.replay()
@@ -154,7 +164,7 @@ def _keep(before: str, text: str, out: Path | None, trace: Trace, trace_files: l
             errors.append(error)
     try:
         if text or ended:
-            print(before, text, sep="", flush=True)
+            print(_wrapped(f"{before}{text}"), flush=True)
     except OSError:  # the terminal is gone
         if text and not kept:
             path = rescued("guide", ".txt", lambda path: write_atomically(path, f"{before}{text}\n"))

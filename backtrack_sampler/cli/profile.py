@@ -109,7 +109,8 @@ def _profile(options: argparse.Namespace) -> int:
             _show_change(run, known, (texts[0], texts[-1]), (profiles[0], profiles[-1]))
     for note in _notes(options, profiles[0]):
         _say(note)
-    _say(f"{_counted(strengths)} in {run.out}: --strategy 'antislop:slops=@{run.out},whole_words=true'")
+    if strengths:
+        _say(f"{_counted(strengths)} in {run.out}: --strategy 'antislop:slops=@{run.out},whole_words=true'")
     return code
 
 
@@ -277,7 +278,7 @@ def _notes(options: argparse.Namespace, profile: Profile) -> list[str]:
 
 
 def _counted(strengths: Mapping[str, float]) -> str:
-    return f"{len(strengths)} words and phrases"
+    return f"{len(strengths)} words and phrases" if len(strengths) != 1 else "1 phrase"
 
 
 def _say(line: str) -> None:

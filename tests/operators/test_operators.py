@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtrack_sampler import InputError, StrategyError, TakeBack
+from backtrack_sampler import BacktrackSampler, InputError, OperatorStrategy, StrategyError, TakeBack
 from backtrack_sampler.discovery import operator_names
 from backtrack_sampler.operators import (
     BaseOperator,
@@ -25,7 +25,7 @@ from backtrack_sampler.operators import (
     Repetition,
     Step,
 )
-from backtrack_sampler.testing import check_operator
+from backtrack_sampler.testing import FakeProvider, check_operator
 
 OPERATORS = [
     Never(),
@@ -223,3 +223,12 @@ def test_defaults_are_those_of_backtracking_llm() -> None:
         "ProbabilityTrend(window_size=10, drop_threshold=0.5, backtrack_count=1)",
         "Repetition(max_repetitions=3)",
     ]
+
+
+def test_a_function_gets_what_there_is() -> None:
+    """Where it wants more than was written, also without saying how many may be wanted."""
+    wanted = iter([3, 0, 0, 5, 0, 0])
+    strategy = OperatorStrategy(lambda step: next(wanted, 0))
+    sampler = BacktrackSampler(FakeProvider(["a", "b", "c", "d"], eos=-1), strategy)
+    assert len(list(sampler.generate("a", max_new_tokens=4, seed=1))) == 4
+    assert sampler.stats.discarded == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from tiny_models import tiny
 
 from backtrack_sampler import InputError, ModelError, load_provider
 from backtrack_sampler.provider.base_provider import BaseProvider
+from backtrack_sampler.provider.options import check_threads
 
 
 @pytest.fixture
@@ -102,3 +104,11 @@ def test_a_gpu_that_is_there_is_used(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("torch.accelerator.current_accelerator", lambda: torch.device("meta"))
     for options, device in (({}, "meta"), ({"device": "cpu"}, "cpu"), ({"device_map": "cpu"}, "cpu")):
         assert load_provider(folder, **options)._model.device.type == device  # type: ignore[arg-type, attr-defined]
+
+
+def test_too_many_threads_are_a_slip() -> None:
+    """Thousands on a few processors only wait for each other; some more than there are do no harm."""
+    assert check_threads(4 * (os.cpu_count() or 1)) == 4 * (os.cpu_count() or 1)
+    for threads in (0, 100_000):
+        with pytest.raises(InputError, match="threads must be"):
+            check_threads(threads)

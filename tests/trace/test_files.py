@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,14 @@ def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(InputError, match=message):
         check_path(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path) -> None:
+    """Not through a link either: a plain file would stand in its place, and it would be gone."""
+    pipe, link = tmp_path / "a.html", tmp_path / "b.html"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(InputError, match="a device or a pipe"):
+            check_path(path)
