@@ -234,7 +234,11 @@ def _value(what: str, text: str) -> tuple[Any, str]:
         pass
     if plain.endswith((".txt", ".json")) and Path(plain).is_file():
         raise InputError(f"{what}: to read the file {plain} write @{plain}")
-    return [each.strip() for each in plain.split("|")] if "|" in plain else plain, rest
+    if "|" not in plain:
+        return plain, rest
+    parts = plain.split("|")
+    spaced = plain.count("|") == plain.count(" | ")  # for the eye: `the city | the room`
+    return [part.strip() for part in parts] if spaced else parts, rest
 
 
 def content_of(path: Path) -> tuple[Any, str]:

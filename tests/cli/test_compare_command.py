@@ -223,7 +223,7 @@ def test_stats(run: Callable[..., Done]) -> None:
         (["a", "--operator", "never", "--max-batch", "0"], "--max-batch must be"),
         (["a", "--operator", "never", "--top-p", "2"], "--top-p"), (["a", "--operator", "never", "--system", "b"], "needs --chat"),
         (["a", "--operator", "never", "--phrases", "none.txt"], "cannot read none.txt"),
-        (["a", "--operator", "never", "--phrases", "empty.txt"], "empty.txt has no phrases"),
+        (["a", "--operator", "never", "--phrases", "empty.txt"], "empty.txt is empty"),
         (["a", "--operator", "never", "--phrases", "bad.json"], "bad.json: write one phrase a line"),
         (["a", "--operator", "never", "--phrases", "numbers.json"], "numbers.json: write one phrase a line"),
         (["a", "--operator", "never", "--out", "x.txt"], "end in .csv or .json or .html"),

@@ -65,7 +65,7 @@ def test_dashes_and_underscores_are_the_same(name: str) -> None:
     [
         ("5", 5), ("0.5", 0.5), ("-1e3", -1000.0), ("Infinity", math.inf), ("true", True), ("null", None),
         ('"5"', "5"), ("word", "word"), ("two words", "two words"), ("", ""), (" x", " x"), ("a=b", "a=b"),
-        ("a:b", "a:b"), ("a|b", ["a", "b"]), (" a | b ", [" a ", " b "]), ("a||b", ["a", "", "b"]), ("1|2", ["1", "2"]),
+        ("a:b", "a:b"), ("a|b", ["a", "b"]), (" a | b ", ["a", "b"]), ("x| a| b", ["x", " a", " b"]), ("a||b", ["a", "", "b"]), ("1|2", ["1", "2"]),
         ('["a", "b,c"]', ["a", "b,c"]), ("[]", []), ('{"a": 0.5, "b": 1}', {"a": 0.5, "b": 1}),
         ('"a, b"', "a, b"), ('"a|b"', "a|b"), ('"quote \\" and [ and ,"', 'quote " and [ and ,'), ('"C:\\\\"', "C:\\"),
         ('[["a]"], ","]', [["a]"], ","]), ("it's", "it's"), ('5" disk', '5" disk'), ("a]b", "a]b"), ("a(b", "a(b"),
@@ -317,7 +317,7 @@ def test_true_and_false_as_people_write_them() -> None:
 
 
 def test_spaces_around_a_bar_do_not_count() -> None:
-    """As in a file of lines; and a comma within a value is advised of."""
+    """Where they are on both sides of it, as in a file of lines; and a comma within a value is advised of."""
     assert parse_spec("antislop:slops=young woman | the city").arguments == {"slops": ["young woman", "the city"]}
     with pytest.raises(InputError, match="double quotes"):
         parse_spec("antislop:regexes=x{3,5}b")
