@@ -14,7 +14,9 @@ __all__ = ["warnings_in_one_line"]
 
 @contextmanager
 def warnings_in_one_line() -> Iterator[None]:
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, (ResourceWarning, DeprecationWarning, PendingDeprecationWarning)):
+            return  # for those who write programs; one may come from anything that is thrown away meanwhile
         line = " ".join(["backtrack-sampler:", *str(message).split()])
         write: Callable[..., None] = print
         if sys.stderr.isatty():
