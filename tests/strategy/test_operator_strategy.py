@@ -23,6 +23,7 @@ from backtrack_sampler import (
 )
 from backtrack_sampler.discovery import operator_names
 from backtrack_sampler.operators import (
+    BaseOperator,
     EntropyThreshold,
     HistoryOperator,
     NGramOverlap,
@@ -278,7 +279,6 @@ def test_whole_vocabulary() -> None:
         (1.0, StrategyError, r"returned 1\.0"),
         (None, StrategyError, "returned None"),
         ("x", StrategyError, "returned 'x'"),
-        (9, RollbackError, "asked for 9 tokens back, but there are only 1"),
     ],
 )
 def test_operators_that_answer_nonsense(answer: object, error: type[Exception], message: str) -> None:
@@ -292,6 +292,18 @@ def test_operators_that_answer_nonsense(answer: object, error: type[Exception], 
     with pytest.raises(error, match=f"operator odd {message}"):
         sampler.generate_text("a", max_new_tokens=5)
     assert len(text(provider, OperatorStrategy(Repetition()))) == 12
+
+
+def test_an_operator_that_wants_more_than_there_is() -> None:
+    """One that counts for itself is told; a plain function, which cannot, gets what there is."""
+
+    class Greedy(BaseOperator):
+        def __call__(self, step: Step) -> int:
+            return 9
+
+    with pytest.raises(RollbackError, match="Greedy.* asked for 9 tokens back, but there are only 1"):
+        text(constant(2, 1, 0), OperatorStrategy(Greedy()))
+    text(constant(2, 1, 0), OperatorStrategy(lambda step: 9))
 
 
 def test_an_operator_that_raises() -> None:
