@@ -279,7 +279,8 @@ def _load_file(path: Path, package: ModuleType) -> ModuleType:
     sys.modules[name] = module
     try:
         with _importing(str(path)):
-            spec.loader.exec_module(module)
+            # Not by the loader, which takes an old compilation where a file of the same size was written a moment ago.
+            exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
     except InputError:
         del sys.modules[name]
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -202,3 +203,13 @@ def test_what_something_in_a_file_is_instead(tmp_path: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(InputError, match=says):
             find(f"{path}:{name}")
+
+
+def test_a_file_that_was_mended_a_moment_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in it now counts, also where it is as long as before and was read in the same second."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "my.py"
+    for answer in (0, 1, 0, 1):
+        path.write_text(f"def judge(step):\n    return {answer}\n")
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        assert find_operator(f"{path}:judge")(None) == answer  # type: ignore[arg-type]

@@ -97,7 +97,7 @@ def test_interrupt(tmp_path: Path) -> None:
     saved = tmp_path / "x.jsonl"
     arguments = ["--max-new-tokens", "2000", "--context", "2048", "--trace", str(saved)]
     with Program("generate", "Once upon a time", *arguments, columns=500) as program:
-        program.until(lambda: len(program.raw) > 30, quiet=False)
+        program.until(lambda: len(program.raw) > 80, quiet=False)
         program.interrupt()
         assert program.wait() == 130
         assert f"trace written to {saved}" in program.raw
