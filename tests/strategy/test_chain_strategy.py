@@ -148,7 +148,6 @@ def test_a_function_that_makes_strategies() -> None:
 
 def test_a_3x_strategy_that_can_be_called(tmp_path: Path) -> None:
     """What has `get_keep_index` is one of 3.x, whatever else it can do."""
-    pytest.importorskip("torch")
 
     class Old:
         def __call__(self, step: Step) -> int:
