@@ -21,9 +21,9 @@ test: $(VENV)/.test browser
 
 # The page of a trace is tested in a real browser: the one that is there, or else Debian's or playwright's.
 browser: $(VENV)/.test
-	@$(VENV)/bin/python tests/trace/browser.py || \
+	@$(VENV)/bin/python tests/browser.py || \
 	  { [ "$$(id -u)" = 0 ] && { apt-get install -qy chromium || { apt-get update -q && apt-get install -qy chromium; }; } \
-	    && $(VENV)/bin/python tests/trace/browser.py; } || $(VENV)/bin/playwright install chromium
+	    && $(VENV)/bin/python tests/browser.py; } || $(VENV)/bin/playwright install chromium
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     import torch
+    from playwright.sync_api import Browser
 
     from backtrack_sampler.provider.transformers_provider import TransformersProvider
 
@@ -31,6 +32,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The same examples everywhere, and no clock: a run says something of the code, not of the machine.
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="module")  # as long as it is open no notebook can run
+def browser() -> Iterator[Browser]:
+    from browser import ARGUMENTS, MISSING, find_browser
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = find_browser(playwright)
+        if path is None:
+            pytest.fail(MISSING, pytrace=False)
+        with playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as started:
+            yield started
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ def _ask(url: str, said: list[bool]) -> None:
     except urllib.error.URLError as error:
         if not isinstance(error.reason, ssl.SSLError):
             return  # where the certificate is the matter, huggingface_hub may know more of it
-    except Exception:
+    except Exception:  # whatever else a network can do: it has not answered, and a thread has nobody to tell
         return
     said.append(True)
 

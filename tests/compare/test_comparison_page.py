@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,25 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made import HOSTILE, made, text_of
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from backtrack_sampler.compare import Comparison
 from backtrack_sampler.compare.page import _parts, _shared
 
-sys.path.append(str(Path(__file__).parents[1] / "trace"))
-from browser import ARGUMENTS, MISSING, find_browser
-
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = find_browser(playwright)
-        if path is None:
-            pytest.fail(MISSING, pytrace=False)
-        with playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as started:
-            yield started
 
 
 @pytest.fixture

@@ -70,7 +70,6 @@ def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         check_path(name)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
 def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path) -> None:
     """Not through a link either: a plain file would stand in its place, and it would be gone."""
     pipe, link = tmp_path / "a.html", tmp_path / "b.html"

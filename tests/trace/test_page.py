@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import ARGUMENTS, MISSING, find_browser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Locator, Page
 from streams import broken_off, record, taken_back
 
 from backtrack_sampler import (
@@ -28,16 +27,6 @@ from backtrack_sampler.testing import FakeProvider
 from backtrack_sampler.trace.page import page as page_of
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = find_browser(playwright)
-        if path is None:
-            pytest.fail(MISSING, pytrace=False)
-        with playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as started:
-            yield started
 
 
 @pytest.fixture
