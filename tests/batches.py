@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from backtrack_sampler.testing import FakeProvider
 
 VOCABULARY = ["a", "b", "c", " ", "☃", "."]
@@ -29,6 +31,16 @@ class FakeModel(FakeProvider):
         if messages[0]["content"] == "c":
             raise LookupError("no system message")
         return "".join(f"{message['content']}." for message in messages)
+
+
+def load_instead(monkeypatch: pytest.MonkeyPatch, model: Any) -> None:
+    """Commands load this model, whatever they are told to; it counts in `loaded` how often."""
+
+    def load_provider(*_: Any, **__: Any) -> Any:
+        model.loaded += 1
+        return model
+
+    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", load_provider)
 
 
 class Done(NamedTuple):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from batches import load_instead
 from emulator import Program
 
 from backtrack_sampler.cli.main import main
@@ -49,12 +50,7 @@ class FakeModel(FakeProvider):
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeModel:
     """The model that is loaded, and a folder of one's own with a file of prompts."""
     model = FakeModel()
-
-    def load_provider(*_: Any, **__: Any) -> FakeModel:
-        model.loaded += 1
-        return model
-
-    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", load_provider)
+    load_instead(monkeypatch, model)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     Path("p.txt").write_text("a\nb c\n☃\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from batches import load_instead
 
 from backtrack_sampler import BacktrackSampler
 from backtrack_sampler.cli import profile as command
@@ -61,12 +62,7 @@ class Done(NamedTuple):
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeModel:
     """The model that is loaded, and a folder of one's own to work in."""
     model = FakeModel()
-
-    def load_provider(*_: Any, **__: Any) -> FakeModel:
-        model.loaded += 1
-        return model
-
-    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", load_provider)
+    load_instead(monkeypatch, model)
     monkeypatch.chdir(tmp_path)
     Path("p.txt").write_text("".join(f"Tell of the {subject}\n" for subject in SUBJECTS))
     return model

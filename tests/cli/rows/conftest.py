@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from batches import Done, FakeModel
+from batches import Done, FakeModel, load_instead
 
 from backtrack_sampler.cli.main import main
 
@@ -17,12 +16,7 @@ from backtrack_sampler.cli.main import main
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeModel:
     """The model that is loaded, and a folder of one's own to work in."""
     model = FakeModel()
-
-    def load_provider(*_: Any, **__: Any) -> FakeModel:
-        model.loaded += 1
-        return model
-
-    monkeypatch.setattr("backtrack_sampler.cli.arguments.load_provider", load_provider)
+    load_instead(monkeypatch, model)
     monkeypatch.chdir(tmp_path)
     return model
 
