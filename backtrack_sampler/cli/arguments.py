@@ -17,7 +17,7 @@ from ..prompts import chat_text, prompt_tokens
 from ..provider.base_provider import BaseProvider
 from ..stats import Stats
 from ..strategy.chain_strategy import as_strategies
-from .strategy_spec import (
+from ..specs import (
     OperatorSpec,
     StrategySpec,
     is_provider_file,

@@ -22,7 +22,7 @@ from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
 from ..trace.files import check_path
 from . import arguments
 from .rows import read_prompts
-from .strategy_spec import OperatorSpec, StrategySpec, content_of, parse_operator, parse_spec
+from ..specs import OperatorSpec, StrategySpec, content_of, parse_operator, parse_spec
 
 __all__ = ["add"]
 

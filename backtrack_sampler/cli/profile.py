@@ -27,7 +27,7 @@ from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
 from ..trace.files import check_path
 from . import arguments
 from .rows import Job, Model, Prompt, read_prompts, read_rows, write_rows
-from .strategy_spec import OperatorSpec, StrategySpec
+from ..specs import OperatorSpec, StrategySpec
 
 __all__ = ["add"]
 

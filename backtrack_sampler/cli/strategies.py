@@ -18,7 +18,7 @@ from ..strategy.chain_strategy import ChainStrategy
 from ..strategy.operator_strategy import OperatorStrategy
 from . import arguments
 from .docstrings import explanation_of
-from .strategy_spec import parameters
+from ..specs import parameters
 
 __all__ = ["add"]
 

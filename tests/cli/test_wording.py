@@ -78,7 +78,7 @@ def test_advice(options: dict[str, Any], words: str, trained: int) -> None:
 
 def test_parameters_of_strategies_stay() -> None:
     """They are written on a command line as in Python, also where an option is called the same."""
-    from backtrack_sampler.cli.strategy_spec import parse_operator
+    from backtrack_sampler.specs import parse_operator
 
     message = message_of(lambda: parse_operator("repetition:max_retries=0"))
     assert message.startswith("Repetition: max_retries must be a whole number")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backtrack_sampler.cli.strategy_spec import (
+from backtrack_sampler.specs import (
     is_provider_file,
     parameters,
     parse_operator,

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..discovery import find_operator, find_provider, find_strategy, model_parameter, path_and_class
-from ..errors import BacktrackError, InputError
-from ..operators import BaseOperator
-from ..provider.base_provider import BaseProvider
-from ..strategy.chain_strategy import ChainStrategy
-from ..strategy.operator_strategy import OperatorStrategy
+from .discovery import find_operator, find_provider, find_strategy, model_parameter, path_and_class
+from .errors import BacktrackError, InputError
+from .operators import BaseOperator
+from .provider.base_provider import BaseProvider
+from .strategy.chain_strategy import ChainStrategy
+from .strategy.operator_strategy import OperatorStrategy
 
 __all__ = [
     "OperatorSpec",
