@@ -90,13 +90,13 @@ def test_letters_are_read_from_one_row() -> None:
 
 
 def test_a_shared_beginning_is_evaluated_once() -> None:
-    """Many questions after the same long examples cost those examples once, and each what is its own."""
+    """Many questions after the same long examples, in whatever order they come, cost those examples once, and each what is its own."""
     provider = FakeProvider()
     rng = random.Random(3)
-    examples = [rng.randrange(6) for _ in range(200)]
-    questions = [[rng.randrange(6) for _ in range(20)] for _ in range(12)]
-    log_likelihoods(provider, [Continuation([*examples, *each, 1, 2, 3], 220) for each in questions], max_batch=4)
-    assert provider.evaluated_tokens <= 200 + 12 * 22 + 20
+    tasks = [[rng.randrange(6) for _ in range(200)] for _ in range(3)]
+    questions = [[*tasks[n % 3], *(rng.randrange(6) for _ in range(20))] for n in range(18)]
+    log_likelihoods(provider, [Continuation([*each, 1, 2, 3], 220) for each in questions], max_batch=2)
+    assert provider.evaluated_tokens <= 3 * 200 + 18 * 22 + 60
 
 
 def test_an_empty_continuation_is_certain() -> None:

@@ -94,6 +94,47 @@ def test_llamacpp(kind: str, options: dict[str, Any], make: Callable[..., Llamac
     check(make(kind, **options), make(kind, cache_bytes=10, **options), tiny_gguf.VOCABULARY, 2e-2, rounds=1)
 
 
+ENGINES = ["llama", "gemma3", "mamba", "lfm2"]
+
+
+@pytest.fixture
+def engine(make: Callable[..., LlamacppProvider]) -> Callable[[str], BaseProvider]:
+    def of(kind: str) -> BaseProvider:
+        return TransformersProvider(tiny("llama"), TinyTokenizer()) if kind == "llama" else make(kind)
+
+    return of
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_rows_that_hold_more_already(kind: str, engine: Callable[[str], BaseProvider]) -> None:
+    """A text that was evaluated beyond the start, whose logits there are remembered, is scored all the same."""
+    provider, fresh = engine(kind), engine(kind)
+    text = [3 + n * n % 60 for n in range(60)]
+    for length in (20, 21, 60):
+        provider.logits_batch([text[:length], text[5:30]])
+    found = provider.score_batch([text, text[5:30]], [21, 3])
+    for each, tokens, start in zip(found, (text, text[5:30]), (21, 3), strict=True):
+        expected = one_by_one(fresh, tokens, start)
+        assert [value for value, _ in each] == pytest.approx([value for value, _ in expected], abs=2e-2)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_long_text_after_a_short_beginning(kind: str, engine: Callable[[str], BaseProvider]) -> None:
+    """There is room for all of it, though the first pass is short."""
+    text = [3 + n * n % 60 for n in range(700)]
+    found = engine(kind).score_batch([text, text[:3]], [1, 1])
+    again = engine(kind).score_batch([text], [650])
+    assert [value for value, _ in found[0][-50:]] == pytest.approx([value for value, _ in again[0]], abs=6e-2)
+
+
+def test_scoring_leaves_no_rounding_behind(make: Callable[..., LlamacppProvider]) -> None:
+    """What was scored goes again, because it was not evaluated in the pieces that prompts are: equal prompts stay equal."""
+    text = [3 + n * n % 60 for n in range(300)]
+    provider, fresh = make("gemma3"), make("gemma3")
+    provider.score_batch([text], [70])
+    np.testing.assert_array_equal(provider.logits_batch([text])[0], fresh.logits_batch([text])[0])
+
+
 _TEXTS = st.lists(st.integers(0, 5), min_size=1, max_size=12)
 
 
