@@ -10,7 +10,7 @@ import huggingface_hub.constants
 import pytest
 from lm_eval.tasks import TaskManager
 
-from backtrack_sampler import InputError
+from backtrack_sampler import InputError, MissingPackageError
 from backtrack_sampler.benchmark.tasks import lm_eval_index
 from backtrack_sampler.benchmark.tasks.base_task import DEVELOPMENT, TEST, Item
 from backtrack_sampler.benchmark.tasks.lm_eval_task import LmEvalTask
@@ -21,7 +21,8 @@ TASKS = Path(__file__).parent / "lm_eval_tasks"
 
 @pytest.fixture(autouse=True)
 def ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The harness's thousands of files are not read: that takes seconds."""
+    """The harness's thousands of files are not read, which takes seconds, and no network is asked."""
+    monkeypatch.setattr(hub, "answers", lambda: False)
     original = lm_eval_index.task_manager
     monkeypatch.setattr(lm_eval_index, "task_manager", lambda path=None, defaults=True: original(path, False))
 
@@ -155,9 +156,8 @@ def test_nothing_to_tune_on() -> None:
         programs.items(DEVELOPMENT)
 
 
-def test_data_that_need_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_need_a_network() -> None:
     """Where the hub does not answer, nobody waits for it: one line, and the libraries are as they were."""
-    monkeypatch.setattr(hub, "answers", lambda: False)
     with pytest.raises(InputError, match=r"nobody/has-this-data-set\) are not on this computer, and the hub cannot be"):
         task("our_remote").items(TEST)
     assert not huggingface_hub.constants.HF_HUB_OFFLINE
@@ -172,6 +172,29 @@ def test_a_definition_that_is_broken(tmp_path: Path) -> None:
     (tmp_path / "data.py").write_text("def load(**_):\n    raise LookupError('no\\ndata')\n")
     with pytest.raises(InputError, match=r"task broken cannot be loaded \(LookupError: no data\)"):
         LmEvalTask(f"broken:include_path={tmp_path}").items()
+
+
+@pytest.mark.parametrize("error", ["ConnectionError('no way')", "FileNotFoundError('nothing there')"])
+def test_own_code_that_needs_a_network(error: str, tmp_path: Path) -> None:
+    """A task that fetches its data itself is told to ask no network either, and what it says is one line."""
+    (tmp_path / "remote.yaml").write_text(
+        "task: fetched\ncustom_dataset: !function data.load\noutput_type: generate_until\ntest_split: test\n"
+    )
+    (tmp_path / "data.py").write_text(
+        f"import datasets.config\ndef load(**_):\n    assert datasets.config.HF_HUB_OFFLINE\n    raise {error}\n"
+    )
+    with pytest.raises(InputError, match="the data of fetched are not on this computer, and the hub cannot be reached"):
+        LmEvalTask(f"fetched:include_path={tmp_path}").items()
+
+
+def test_a_task_that_needs_a_package(tmp_path: Path) -> None:
+    """Its name, and what installs it; not the network's fault."""
+    (tmp_path / "needy.yaml").write_text(
+        "task: needy\ncustom_dataset: !function data.load\noutput_type: generate_until\ntest_split: test\n"
+    )
+    (tmp_path / "data.py").write_text("import a_package_that_nobody_has\n")
+    with pytest.raises(MissingPackageError, match="needs a_package_that_nobody_has, which is not installed"):
+        LmEvalTask(f"needy:include_path={tmp_path}").items()
 
 
 def test_a_folder_that_is_not_there() -> None:

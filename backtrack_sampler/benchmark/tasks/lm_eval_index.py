@@ -107,19 +107,26 @@ def load(manager: Any, name: str, config: Mapping[str, Any]) -> Any:
 
     Raises:
         InputError: its data cannot be had here, or its definition cannot be used.
+        MissingPackageError: it needs a package of its own.
     """
-    offline = "custom_dataset" not in config and not hub.answers()
+    offline = not hub.answers()
     try:
         with _offline() if offline else nullcontext(), _errors_alone():
             (task,) = manager.load([name])["tasks"].values()
+    except ImportError as error:
+        package = error.name or "a package"
+        raise MissingPackageError(
+            f"task {name} needs {package}, which is not installed: pip install {package}"
+        ) from error
     except Exception as error:  # a task is a program of anybody's, and its data come from anywhere
-        reason = " ".join(str(error).split())[:300]
-        if offline:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        if offline and isinstance(error, OSError):  # which all errors of networks and files are
+            source = f" ({config['dataset_path']})" if config.get("dataset_path") else ""
             raise InputError(
-                f"the data of {name} ({config.get('dataset_path', 'a data set')}) are not on this computer, and the "
-                f"hub cannot be reached: run it once with a network ({type(error).__name__}: {reason})"
+                f"the data of {name}{source} are not on this computer, and the hub cannot be reached: run it once with "
+                f"a network ({reason})"
             ) from error
-        raise InputError(f"task {name} cannot be loaded ({type(error).__name__}: {reason})") from error
+        raise InputError(f"task {name} cannot be loaded ({reason})") from error
     return task
 
 
