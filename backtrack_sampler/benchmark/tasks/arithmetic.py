@@ -75,8 +75,8 @@ class Sums(Arithmetic):
     instruction = "Add the numbers."
     wordings = (
         Wording("What is {plus}?"),
-        Wording("{plus}", "", " ="),
-        Wording("Add {listed}."),
+        Wording("How much is {plus}?"),
+        Wording("Compute {plus}"),
         Wording("The sum of {listed}", "", " is"),
     )
 
@@ -105,8 +105,8 @@ class Products(Arithmetic):
     instruction = "Multiply the numbers."
     wordings = (
         Wording("What is {times}?"),
-        Wording("{times}", "", " ="),
-        Wording("Multiply {listed}."),
+        Wording("How much is {times}?"),
+        Wording("Compute {times}"),
         Wording("The product of {listed}", "", " is"),
     )
 
@@ -134,9 +134,9 @@ class GCD(Arithmetic):
     family = "gcd"
     instruction = "Find the greatest common divisor of two numbers."
     wordings = (
-        Wording("What is the greatest common divisor of {listed}?"),
         Wording("gcd({commas})", "", " ="),
-        Wording("What is the largest number that divides both {listed}?"),
+        Wording("GCD of {listed}", "", ":"),
+        Wording("The greatest common divisor of {listed}", "", " is"),
     )
 
     def __init__(self, largest: int = 20, shots: int = 3, chat: bool = False) -> None:

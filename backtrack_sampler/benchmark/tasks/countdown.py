@@ -108,6 +108,7 @@ class Countdown(GeneratedTask[Problem]):
         self.lowest, self.highest = check_count("lowest", lowest, 0), check_count("highest", highest, 0)
         if self.lowest > self.highest:
             raise InputError(f"lowest must not be more than highest, not {lowest} and {highest}")
+        self.draw(random.Random(0))  # says now that there are none, not after a model was loaded
         super().__init__(shots, chat)
 
     def draw(self, rng: random.Random) -> Problem:

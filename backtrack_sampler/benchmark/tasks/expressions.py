@@ -52,7 +52,8 @@ def read_expression(text: str, numbers: Sequence[int]) -> Expression:
 
 
 def _tokens(text: str) -> list[str]:
-    tokens, at, text = [], 0, text.rstrip()
+    tokens: list[str] = []
+    at, text = 0, text.rstrip()
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:

@@ -7,9 +7,10 @@ import inspect
 import json
 import random
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice, product
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from ...checks import check_count
 from ...errors import InputError
@@ -25,7 +26,7 @@ EXAMPLES = 8
 
 _USUAL = {TEST: 400, DEVELOPMENT: 200}  # items, where nobody says how many
 _DEVELOPMENT_SHARE = 3  # every third problem
-_ENOUGH = 5000  # draws in a row that bring no new problem: then there are hardly any left
+_IN_VAIN = 20  # draws for each known problem, in a row, that bring no new one: then there are hardly any left
 
 
 def split_of(family: str, canonical: str) -> str:
@@ -35,8 +36,16 @@ def split_of(family: str, canonical: str) -> str:
         family: of the task, such as "sums".
         canonical: the problem in a form that is the same for all that are one.
     """
-    number = int.from_bytes(hashlib.sha256(f"{family} {canonical}".encode()).digest()[:8])
+    number = int.from_bytes(hashlib.sha256(f"split {family} {canonical}".encode()).digest()[:8])
     return DEVELOPMENT if number % _DEVELOPMENT_SHARE == 0 else TEST
+
+
+class _Way(NamedTuple, Generic[P]):
+    """How a problem is asked: each with its number, but for the examples, which come forwards or backwards."""
+
+    wording: tuple[int, Wording]
+    arrangement: tuple[int, P]
+    backwards: bool
 
 
 class GeneratedTask(Task, Generic[P]):
@@ -77,6 +86,10 @@ class GeneratedTask(Task, Generic[P]):
     def draw(self, rng: random.Random) -> P:
         """A problem."""
 
+    def draw_example(self, rng: random.Random) -> P:
+        """A problem that is shown solved; by default one like the others."""
+        return self.draw(rng)
+
     @abstractmethod
     def canonical(self, problem: P) -> str:
         """The same text for all problems that are one, whatever is said of them in which order."""
@@ -104,53 +117,60 @@ class GeneratedTask(Task, Generic[P]):
             raise InputError(f"{self.name} has too few problems to ask any ({split}): make it harder")
         return found
 
+    def examples(self) -> list[P]:
+        """The problems that are shown solved, as many as there may be shots, and never asked."""
+        return list(self._examples().values())
+
+    def _examples(self) -> dict[str, P]:
+        rng = random.Random(f"{self.family} {self.version} examples")
+        return dict(islice(self._new(partial(self.draw_example, rng), set()), EXAMPLES))
+
     def _asked(self, split: str) -> Iterator[Item]:
-        problems = self._problems()
-        examples = list(islice(problems, EXAMPLES))
-        asked = []
-        for problem in problems:
-            if split_of(self.family, self.canonical(problem)) == split:
-                ways = self._ways(problem)
-                asked.append((problem, ways))
-                yield self._item(problem, ways[0], examples)
-        for number in range(1, max((len(ways) for _, ways in asked), default=0)):
-            for problem, ways in asked:
-                if number < len(ways):
-                    yield self._item(problem, ways[number], examples)
-
-    def _problems(self) -> Iterator[P]:
-        """Problems, each once, in the same order at every call."""
+        examples = self._examples()
+        shown = list(examples.values())
         rng = random.Random(f"{self.family} {self.version}")
-        seen = set()
-        in_vain = 0
-        while in_vain < _ENOUGH:
-            problem = self.draw(rng)
-            key = self.canonical(problem)
-            in_vain = in_vain + 1 if key in seen else 0
-            if not in_vain:
-                seen.add(key)
-                yield problem
+        asked = []
+        for key, problem in self._new(partial(self.draw, rng), set(examples)):
+            if split_of(self.family, key) == split:
+                ways = self._ways(key, problem)
+                asked.append((key, ways))
+                yield self._item(key, ways[0], shown)
+        for number in range(1, max((len(ways) for _, ways in asked), default=0)):
+            for key, ways in asked:
+                if number < len(ways):
+                    yield self._item(key, ways[number], shown)
 
-    def _ways(self, problem: P) -> list[tuple[int, int, int]]:
-        """Wording, arrangement and examples (forwards or backwards), by number; those alike are far apart."""
-        orders = range(2 if self.shots else 1)
-        ways = list(product(range(len(self.wordings)), range(len(self.arrangements(problem))), orders))
-        random.Random(f"{self.family} {self.version} {self.canonical(problem)}").shuffle(ways)
+    def _new(self, draw: Callable[[], P], known: set[str]) -> Iterator[tuple[str, P]]:
+        """What is drawn and not known yet, with its canonical form, until hardly anything is."""
+        in_vain = 0
+        while in_vain <= _IN_VAIN * len(known):
+            problem = draw()
+            key = self.canonical(problem)
+            in_vain = in_vain + 1 if key in known else 0
+            if not in_vain:
+                known.add(key)
+                yield key, problem
+
+    def _ways(self, key: str, problem: P) -> list[_Way[P]]:
+        """All ways to ask a problem, in an order in which those alike are far apart."""
+        orders = (False, True) if self.shots else (False,)
+        arranged = enumerate(self.arrangements(problem))
+        ways = [_Way(*each) for each in product(enumerate(self.wordings), arranged, orders)]
+        random.Random(f"{self.family} {self.version} {key}").shuffle(ways)
         return ways
 
-    def _item(self, problem: P, way: tuple[int, int, int], examples: Sequence[P]) -> Item:
-        wording, arrangement = self.wordings[way[0]], self.arrangements(problem)[way[1]]
-        shown = (examples[::-1] if way[2] else examples)[: self.shots]
+    def _item(self, key: str, way: _Way[P], examples: Sequence[P]) -> Item:
+        (wording_number, wording), (arrangement, problem), backwards = way
+        shown = (examples[::-1] if backwards else examples)[: self.shots]
         solved = [self.words(each, wording) for each in shown]
-        question, answer = self.words(arrangement, wording)
-        key = self.canonical(problem)
+        question, answer = self.words(problem, wording)
         return Item(
-            id=f"{key} #{way[0]}{way[1]}{way[2]}",
+            id=f"{key} #{wording_number}{arrangement}{int(backwards)}",
             prompt=conversation(self.instruction, solved, question)
             if self.chat
             else plain_text(self.instruction, wording, solved, question),
             cluster=key,
-            data={"answer": answer, **self.facts(arrangement)},
+            data={"answer": answer, **self.facts(problem)},
         )
 
 

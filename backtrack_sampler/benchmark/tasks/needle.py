@@ -15,13 +15,18 @@ from .generated import GeneratedTask
 
 __all__ = ["Holdings", "Needle", "one_thing"]
 
-NAMES = (
-    "Anna Ben Carla David Emma Frank Grace Henry Iris Jack Kate Leo Maria Nick Olga Paul Rosa Sam Tina Victor"
-).split()  # fmt: skip
-THINGS = (
-    "ball book box bell cup coin drum doll fork flag glove hat kite key lamp map mirror pen plate ring rope shoe "
-    "spoon stone sword ticket violin watch whistle wheel"
-).split()  # fmt: skip
+# Who and what is in examples is in no question: what was said of a name there would be said of it here, too.
+_PEOPLE = (
+    "Anna Ben Carla David Emma Frank Grace Henry Iris Jack Kate Leo Maria Nick Olga Paul Rosa Sam Tina Victor",
+    "Alice Bob Clara Daniel Eva Fred Hanna Ian Julia Karl Lucy Mark Nora Oscar Peter Ruth Simon Tom Vera Will",
+)
+_OBJECTS = (
+    "ball bell book box coin cup doll drum flag fork hat key kite lamp map mirror pen plate ring rope",
+    "basket brush button candle chair clock comb cord desk glass glove hammer jar knife ladder nail needle pillow "
+    "shirt towel",
+)
+NAMES, EXAMPLE_NAMES = (names.split() for names in _PEOPLE)
+THINGS, EXAMPLE_THINGS = (things.split() for things in _OBJECTS)
 
 _THING = re.compile(r"\s*(?:an?\s+|the\s+)?([a-z]{1,40})\s*\.?\s*", re.IGNORECASE | re.ASCII)
 
@@ -68,8 +73,14 @@ class Needle(GeneratedTask[Holdings]):
         super().__init__(shots, chat)
 
     def draw(self, rng: random.Random) -> Holdings:
-        names, things = rng.sample(NAMES, self.statements), rng.sample(THINGS, self.statements)
-        return Holdings(tuple(zip(names, things, strict=True)), rng.randrange(self.statements))
+        return self._holdings(rng, NAMES, THINGS)
+
+    def draw_example(self, rng: random.Random) -> Holdings:
+        return self._holdings(rng, EXAMPLE_NAMES, EXAMPLE_THINGS)
+
+    def _holdings(self, rng: random.Random, names: Sequence[str], things: Sequence[str]) -> Holdings:
+        who, what = rng.sample(names, self.statements), rng.sample(things, self.statements)
+        return Holdings(tuple(zip(who, what, strict=True)), rng.randrange(self.statements))
 
     def canonical(self, problem: Holdings) -> str:
         return ", ".join(f"{who} {what}" for who, what in sorted(problem.pairs))

@@ -21,7 +21,8 @@ __all__ = ["Puzzle", "Sudoku", "read_grid", "same_for_alike", "solutions"]
 #: The cells of all rows, one after another; 0 is blank.
 Grid: TypeAlias = tuple[int, ...]
 
-_MOST_BLANKS = {4: 10, 9: 50}  # with more, puzzles with one solution are too rare to be found by trying
+_BLANKS = {4: (3, 10), 9: (1, 50)}  # fewer: hardly a problem; more: one solution is too rare to be found by trying
+_ROUNDS = 4  # until colours tell cells apart
 _DISGUISES = 3  # more forms in which a puzzle is asked
 
 
@@ -80,7 +81,7 @@ def same_for_alike(given: Grid) -> str:
     units = _units(size)
     alike = [[cell for cell, other in enumerate(given) if other == digit] for digit in range(1, size + 1)]
     colours = [str(int(digit > 0)) for digit in given]
-    for _ in range(size):
+    for _ in range(_ROUNDS):
         seen = [_digest(sorted(colours[cell] for cell in cells)) for cells in (*units, *alike)]
         lines, boxes, digits = seen[: 2 * size], seen[2 * size : 3 * size], ["", *seen[3 * size :]]
         colours = [
@@ -114,13 +115,13 @@ class Sudoku(GeneratedTask[Puzzle]):
 
     Every puzzle has one solution. Those that become each other by other digits, by exchanging rows,
     columns or bands, or by reflection are one problem: they are in one split and share a cluster. There
-    are about 300 such problems of size 4 with 8 blanks; each is asked in 2 ways.
+    are about 1,000 such problems of size 4 with 8 blanks; each is asked in 8 ways, as four such puzzles.
 
     The answer is the whole grid, in the form in which it is asked.
 
     Args:
         size: of the grid, 4 or 9.
-        blanks: cells to fill, at most 10 or 50.
+        blanks: cells to fill, 3 to 10 of size 4, 1 to 50 of size 9.
         shots, chat: see `GeneratedTask`.
     """
 
@@ -130,10 +131,11 @@ class Sudoku(GeneratedTask[Puzzle]):
 
     def __init__(self, size: int = 4, blanks: int = 8, shots: int = 3, chat: bool = False) -> None:
         self.size, self.blanks = check_count("size", size), check_count("blanks", blanks)
-        if self.size not in _MOST_BLANKS:
+        if self.size not in _BLANKS:
             raise InputError(f"size must be 4 or 9, not {size}")
-        if self.blanks > _MOST_BLANKS[self.size]:
-            raise InputError(f"blanks must be at most {_MOST_BLANKS[self.size]} of size {size}, not {blanks}")
+        least, most = _BLANKS[self.size]
+        if not least <= self.blanks <= most:
+            raise InputError(f"blanks must be {least} to {most} of size {size}, not {blanks}")
         super().__init__(shots, chat)
         self.max_new_tokens = 3 * self.size**2
 
@@ -145,10 +147,10 @@ class Sudoku(GeneratedTask[Puzzle]):
             given, blanks = list(solution), 0
             for cell in cells:
                 given[cell] = 0
-                if _is_unique(tuple(given)):
-                    blanks += 1
-                else:
+                if _may_differ(given, cell, solution[cell]):
                     given[cell] = solution[cell]
+                else:
+                    blanks += 1
                 if blanks == self.blanks:
                     return Puzzle(tuple(given), solution)
 
@@ -219,10 +221,12 @@ def _full_grid(rng: random.Random, size: int) -> Grid:
     return _disguised(rng, Puzzle(found, found)).solution
 
 
-def _is_unique(given: Grid) -> bool:
-    found = solutions(given)
-    next(found)
-    return next(found, None) is None
+def _may_differ(given: Sequence[int], cell: int, digit: int) -> bool:
+    """Whether there is a solution with another digit in a cell that is blank."""
+    units = (_units(math.isqrt(len(given)))[unit] for unit in _units_of_cells(math.isqrt(len(given)))[cell])
+    taken = {given[other] for unit in units for other in unit} | {digit}
+    others = (each for each in range(1, math.isqrt(len(given)) + 1) if each not in taken)
+    return any(next(solutions((*given[:cell], each, *given[cell + 1 :])), None) for each in others)
 
 
 def _in_words(grid: Sequence[int]) -> str:
