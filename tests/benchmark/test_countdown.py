@@ -92,6 +92,7 @@ def test_operations() -> None:
     """Where only some operations are asked for, solutions are made of those, and no others count."""
     task = Countdown(operations="-+")
     assert task.operations == "+-"
+    assert task.name == "countdown:operations=+-"
     items = task.items(limit=100)
     assert all(item.prompt.startswith("Make the target from the numbers with + -.\n") for item in items)
     assert {sign for item in items for sign in item.data["answer"] if not sign.isdigit()} == {"+", "-", " "}

@@ -163,12 +163,12 @@ class LCM(Arithmetic):
     family = "lcm"
     instruction = "Find the least common multiple of two numbers."
     wordings = (
-        Wording("What is the least common multiple of {listed}?"),
+        Wording("The LCM of {listed}", "", " is"),
         Wording("LCM of {listed}", "", ":"),
         Wording("The least common multiple of {listed}", "", " is"),
     )
 
-    def __init__(self, largest: int = 12, shots: int = 3, chat: bool = False) -> None:
+    def __init__(self, largest: int = 12, shots: int = 6, chat: bool = False) -> None:
         self.largest = check_count("largest", largest)
         super().__init__(shots, chat)
 

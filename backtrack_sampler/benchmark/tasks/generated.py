@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 import random
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from ...checks import check_count
 from ...errors import InputError
+from ...specs import with_arguments
 from .base_task import DEVELOPMENT, TEST, Item, Task
 from .few_shot import Solved, Wording, conversation, plain_text
 
@@ -177,9 +177,5 @@ class GeneratedTask(Task, Generic[P]):
 def _name(task: GeneratedTask[Any]) -> str:
     """The family, and all parameters that are not as usual: each of them changes the prompts."""
     parameters = inspect.signature(type(task)).parameters.values()
-    said = [
-        f"{each.name}={json.dumps(getattr(task, each.name))}"
-        for each in parameters
-        if getattr(task, each.name) != each.default
-    ]
-    return task.family + (f":{','.join(said)}" if said else "")
+    values = {each.name: (getattr(task, each.name), each.default) for each in parameters}
+    return with_arguments(task.family, {name: value for name, (value, usual) in values.items() if value != usual})
