@@ -100,6 +100,10 @@ class Drawer:
         found = [self._store.get(key) for key in keys]
         return [record for record in found if record is not None]
 
+    def knows(self, wanted: Wanted) -> bool:
+        """Whether a text is in the store already."""
+        return self._store.get(self._key(wanted)) is not None
+
     # -- what is to be drawn -------------------------------------------------------------------
 
     def _key(self, wanted: Wanted) -> str:

@@ -32,11 +32,13 @@ class Partial(NamedTuple):
         items: items answered, of all tasks together.
         score: mean over the tasks of the mean over their items.
         drawn: tokens drawn for an item, mean over all.
+        planned: items that it will have been run on at the end; 0 if that is not known.
     """
 
     items: int
     score: float
     drawn: float
+    planned: int = 0
 
 
 def _blocks(asked: Sequence[Asked], size: int = _BLOCK) -> Iterator[tuple[Task, Sequence[Item]]]:
@@ -59,7 +61,8 @@ def partly(drawer: Drawer, arm: Arm, asked: Sequence[Asked], repeats: int = 1) -
         drawn += [record.drawn for record in found]
         if place + 1 == len(blocks) or blocks[place + 1][0] is asked[0].task:
             means = [sum(each) / len(each) for each in scores.values()]
-            yield Partial(len(drawn) // repeats, sum(means) / len(means), sum(drawn) / len(drawn))
+            planned = sum(len(items) for _, items in asked)
+            yield Partial(len(drawn) // repeats, sum(means) / len(means), sum(drawn) / len(drawn), planned)
 
 
 class Measurement:
@@ -75,6 +78,7 @@ class Measurement:
         repeats: texts of each arm for each item.
 
     Attributes:
+        controls, strategies: as given.
         records: (arm's key, task, item, repeat) -> what was written.
         samples: (strategy's key, task, item, repeat) -> what its controls at equal cost choose among.
         done: task -> items that all arms have answered, in order.
@@ -94,8 +98,8 @@ class Measurement:
         self.samples: dict[tuple[str, str, str, int], Sequence[Record]] = {}
         self.done: dict[str, list[Item]] = {task.name: [] for task, _ in asked}
         self._drawer = drawer
-        self._controls = controls
-        self._strategies = strategies
+        self.controls = controls
+        self.strategies = strategies
         self._baselines = baselines
         self._pools = pools
         self._asked = asked
@@ -110,18 +114,20 @@ class Measurement:
             self.done[task.name] += block
             yield task.name
 
+    def wanted(self, task: Task, items: Sequence[Item]) -> list[Wanted]:
+        """The texts of all arms for some items, without the samples of controls at equal cost."""
+        arms = [*self.controls, *self.strategies]
+        return [Wanted(arm, task, item, repeat) for item in items for arm in arms for repeat in range(self._repeats)]
+
     def _draw(self, task: Task, block: Sequence[Item]) -> None:
-        wanted = [
-            Wanted(arm, task, item, repeat)
-            for item in block
-            for arm in [*self._controls, *self._strategies]
-            for repeat in range(self._repeats)
-        ]
+        wanted = self.wanted(task, block)
         for (arm, _, item, repeat, _), record in zip(wanted, self._drawer.records(wanted), strict=True):
             self.records[arm.key, task.name, item.id, repeat] = record
 
     def _draw_at_equal_cost(self, task: Task, block: Sequence[Item]) -> None:
-        pairs = [(arm, repeat) for arm in self._strategies for repeat in range(self._repeats)]
+        # Two rows may be one arm: what was tuned may be what it was before.
+        arms = {arm.key: arm for arm in self.strategies}.values()
+        pairs = [(arm, repeat) for arm in arms for repeat in range(self._repeats)]
         asking = []
         for arm, repeat in pairs:
             spending = self._spending.setdefault((arm.key, task.name, repeat), Spending())
@@ -146,7 +152,7 @@ class Measurement:
         Args:
             development: strategy's key -> task -> score on the development split, of those that were tuned.
         """
-        controls = {arm.key: Row(arm.name, "control", arm, self._outcomes(arm)) for arm in self._controls}
+        controls = {arm.key: Row(arm.name, "control", arm, self._outcomes(arm)) for arm in self.controls}
         strategies = [
             Row(
                 arm.name, "strategy", arm, self._outcomes(arm), controls[self._baselines[arm.key].key],
@@ -159,7 +165,7 @@ class Measurement:
                 },
                 (development or {}).get(arm.key, {}),
             )
-            for arm in self._strategies
+            for arm in self.strategies
         ]  # fmt: skip
         return [*controls.values(), *strategies]
 
