@@ -33,6 +33,7 @@ __all__ = ["StudyStorage"]
 
 _log = logging.getLogger(__name__)
 
+_FILES = ("sqlite",)  # databases that are files
 _LOCKED = 60.0  # seconds until a lock that somebody holds is an error: they are held for milliseconds
 _BEAT, _GRACE = 30, 120  # seconds between signs of life in a database, and without one until a worker counts as dead
 _BEGIN = b'{"op_code":'  # of each line of a journal
@@ -87,7 +88,7 @@ class StudyStorage:
 
     def _opened_database(self, url: sqlalchemy.URL) -> BaseStorage:
         text = url.render_as_string(hide_password=False)
-        if url.get_backend_name() != "sqlite":
+        if url.get_backend_name() not in _FILES:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._database = _twice(
@@ -163,6 +164,12 @@ class StudyStorage:
             return False
         self._lock_of(worker).unlink(missing_ok=True)
         return True
+
+    def ask(self, study: optuna.Study) -> optuna.Trial:
+        """Begin a trial."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Heartbeat of storage", UserWarning)  # it is `alive` that gives it
+            return study.ask()
 
     @contextmanager
     def alive(self, study: optuna.Study, number: int) -> Iterator[None]:

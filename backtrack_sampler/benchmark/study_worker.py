@@ -174,7 +174,7 @@ class Worker:
 
     def _try_one(self) -> None:
         with self._storage.errors():
-            trial = self._study.ask()
+            trial = self._storage.ask(self._study)
         try:
             with self._storage.errors():
                 trial.set_user_attr(WORKER, self._storage.worker)

@@ -130,7 +130,10 @@ def test_other_settings_are_another_study(journal: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(StrategyError("it has raised"), "StrategyError: it has raised"), (ZeroDivisionError("by 0"), "ZeroDivisionError: by 0")],
+    [
+        (StrategyError("it has raised"), "StrategyError: it has raised"),
+        (ZeroDivisionError("by 0"), "ZeroDivisionError: by 0"),
+    ],
 )
 def test_a_setting_that_raises_has_failed_and_is_no_score(journal: str, error: Exception, said: str) -> None:
     """The others go on; its error is kept, and it counts as tried."""
@@ -173,7 +176,9 @@ def test_where_all_settings_fail_the_error_says_so(journal: str) -> None:
         _tune(measure, 3, storage=journal)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device"), MemoryError()]
+)
 def test_what_is_not_a_settings_fault_ends_the_tuning_and_loses_nothing(journal: str, error: BaseException) -> None:
     """Ctrl-C, a full disk: whoever goes on tries the same setting again, however often that happens."""
     for _ in range(4):
@@ -186,7 +191,9 @@ def test_what_is_not_a_settings_fault_ends_the_tuning_and_loses_nothing(journal:
     assert measured[0] == interrupted
     assert len(measured) == 4
     assert [each.state for each in found.trials] == ["complete"] * 6
-    assert [each.name for each in Path(journal.removeprefix("journal:")).parent.iterdir() if "lock" not in each.name] == ["study.journal"]
+    assert [
+        each.name for each in Path(journal.removeprefix("journal:")).parent.iterdir() if "lock" not in each.name
+    ] == ["study.journal"]
 
 
 def test_a_setting_that_kills_its_processes_has_failed(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
