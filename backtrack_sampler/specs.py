@@ -27,6 +27,8 @@ __all__ = [
     "parse_operator",
     "parse_provider",
     "parse_spec",
+    "split_name",
+    "with_arguments",
 ]
 
 
@@ -41,8 +43,8 @@ class StrategySpec(NamedTuple):
     arguments: dict[str, Any]
     files: Mapping[str, str]
 
-    def build(self, provider: BaseProvider) -> Any:
-        """Make the strategy for a loaded model."""
+    def build(self, provider: BaseProvider | None) -> Any:
+        """Make the strategy for a loaded model; None will do where its class takes no provider."""
         wanted = "provider" in inspect.signature(self.cls).parameters
         model = {"provider": provider} if wanted else {}
         return _made(self.cls, model | self.arguments)
@@ -79,7 +81,7 @@ def parse_spec(text: str) -> StrategySpec:
     Raises:
         InputError: unknown strategy or parameter, one that is missing, or a file that cannot be read.
     """
-    name, rest = _split_name(text, "strategy")
+    name, rest = split_name(text, "strategy")
     cls = find_strategy(name)
     if cls in (ChainStrategy, OperatorStrategy):
         raise InputError("repeat --strategy for a chain, and write --operator NAME for an operator")
@@ -93,7 +95,7 @@ def parse_operator(text: str) -> OperatorSpec:
     Raises:
         InputError: as `parse_spec`, and where the operator does not take a value.
     """
-    name, rest = _split_name(text, "operator")
+    name, rest = split_name(text, "operator")
     cls = find_operator(name)
     own, around = parameters(cls), parameters(OperatorStrategy)
     arguments, files = _arguments(f"operator {name}", rest, around | own)
@@ -113,13 +115,35 @@ def parse_provider(text: str) -> tuple[str, dict[str, Any], dict[str, str]]:
     Raises:
         InputError: as `parse_spec`.
     """
-    name, rest = _split_name(text, "provider")
+    name, rest = split_name(text, "provider")
     cls = find_provider(name)
     known = parameters(getattr(cls, "from_pretrained", cls))
     if (model := model_parameter(cls)) is not None:  # may be left out, or said otherwise
         known[model.name] = model.replace(default=None)
     arguments, files = _arguments(f"provider {name}", rest, known)
     return name, arguments, _file_of(name) | files
+
+
+def with_arguments(text: str, arguments: Mapping[str, Any]) -> str:
+    """A spec with more arguments; each is read as the value that it is here (JSON).
+
+    Raises:
+        InputError: there is no name.
+    """
+    name, rest = split_name(text, "spec")
+    said = [rest.strip(" ,"), *(f"{key}={_written(value)}" for key, value in arguments.items())]
+    return ":".join(filter(None, (name, ",".join(filter(None, said)))))
+
+
+def _written(value: Any) -> str:
+    """A value so that `_value` reads it; without quotes where it can be."""
+    if isinstance(value, str) and value and value[0] != "@" and value.strip() == value:
+        try:
+            if _value("", value) == (value, ""):
+                return value
+        except InputError:  # it looks like a file, or like JSON
+            pass
+    return json.dumps(value)
 
 
 def is_provider_file(text: str) -> bool:
@@ -153,8 +177,12 @@ def _made(cls: type[Any], arguments: dict[str, Any], name: str = "") -> Any:
 _SPEC = re.compile(r"(?P<name>([A-Za-z]:(?=[\\/]))?[^:]*\.py(:\w+(?![\w-]*=))?|[^:]*)(:(?P<rest>.*))?", re.DOTALL)
 
 
-def _split_name(text: str, kind: str) -> tuple[str, str]:
-    """NAME or FILE.py or FILE.py:Class, and the arguments after it."""
+def split_name(text: str, kind: str) -> tuple[str, str]:
+    """NAME or FILE.py or FILE.py:Class, and the arguments after it.
+
+    Raises:
+        InputError: there is no name.
+    """
     match = _SPEC.fullmatch(text)
     if match is None or not match["name"]:
         raise InputError(f"write the {kind} as NAME:key=value,..., not {text!r}")
