@@ -28,7 +28,10 @@ from .tasks import Task
 from .tunings import tunings
 from .yaml_file import Place, YamlFile, read_yaml
 
-__all__ = ["Experiment", "read_experiment"]
+__all__ = ["RECORDS", "Experiment", "read_experiment"]
+
+#: The folder in `output_dir` in which every text is kept, see `Store`.
+RECORDS = "records"
 
 
 class Experiment(Section):
@@ -141,6 +144,11 @@ class Experiment(Section):
         """Where everything is written."""
         return Path(self.evaluation.output_dir).expanduser()
 
+    @property
+    def has_records(self) -> bool:
+        """Whether texts of an experiment are there already."""
+        return any((self.folder / RECORDS).glob("*.jsonl"))
+
     def notes(self) -> list[str]:
         """What somebody should know who starts it."""
         said = []
@@ -220,11 +228,14 @@ def _alike(experiment: Experiment) -> Iterator[Problem]:
     names: dict[str, Place] = {arm.name: () for arm in experiment.control_arms()}
     keys: dict[str, Place] = {}
     for place, name, key in _rows(experiment):
-        if key is not None and (same := keys.setdefault(key, place)) != place:
-            yield Problem(place, f"writes what {written(same)} writes: leave one out")
+        if key is not None and key in keys:
+            same = "at two temperatures the same" if keys[key] == place else f"what {written(keys[key])} writes"
+            yield Problem(place, f"writes {same}: leave one out")
         elif (other := names.setdefault(name, place)) != place:
             whose = written(other) or "a control"
             yield Problem(place, f"has the name of {whose}, {name}: give it a name: of its own")
+        if key is not None:
+            keys.setdefault(key, place)
 
 
 def _rows(experiment: Experiment) -> Iterator[tuple[Place, str, str | None]]:

@@ -100,7 +100,7 @@ def problems_of(error: ValidationError, data: Any, model: type[BaseModel]) -> It
         elif kind == "value_error":
             yield Problem(place, in_yaml(str(context["error"])))
         elif kind == "invalid_key":
-            yield Problem(place, f"{loc[-1]!r} is not text, and keys are: put it in quotes")
+            yield Problem(_there(loc[:-1], data), f"{loc[-1]!r} is not text, and keys are: put it in quotes")
         elif kind == "too_short":
             yield Problem(place, "needs at least one")
         elif value is None:
