@@ -35,12 +35,12 @@ class Sums(Task):
 
 def find_task(spec: str, shots: int | None = None, chat: bool = False, allow_code_execution: bool = False) -> Task:
     """Tasks named sums, products and gcd; and humaneval, which runs what a model has written."""
-    name = spec.partition(":")[0]
+    name = spec.partition(":")[0].lower()
     if name not in ("sums", "products", "gcd", "gsm8k", "humaneval"):
         raise InputError(f"no task {spec!r}: did you mean sums?")
     if name == "humaneval" and not allow_code_execution:
         raise InputError("humaneval runs what the model has written: --allow-code-execution agrees to that")
-    return Sums(spec, shots, chat)
+    return Sums(spec.lower(), shots, chat)
 
 
 def put_module(monkeypatch: pytest.MonkeyPatch, name: str, **content: Any) -> None:

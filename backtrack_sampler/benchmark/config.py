@@ -225,6 +225,11 @@ def _at(data: Any, place: Place) -> Any:
 
 def _alike(experiment: Experiment) -> Iterator[Problem]:
     """Rows that have the name of another one, or would be the same."""
+    tasks: dict[str, str] = {}
+    for index, task in enumerate(experiment.find_tasks(allow_code_execution=True)):
+        said = experiment.evaluation.tasks[index]
+        if (other_task := tasks.setdefault(task.name, said)) != said:
+            yield Problem(("evaluation", "tasks", index), f"is what {other_task} is: leave one out")
     names: dict[str, Place] = {arm.name: () for arm in experiment.control_arms()}
     keys: dict[str, Place] = {}
     for place, name, key in _rows(experiment):

@@ -26,11 +26,12 @@ class Progress:
     def __init__(self) -> None:
         self._at_work = ("", "")
 
-    def plan(self, texts: int, done: int = 0) -> None:
+    def plan(self, texts: int, done: int | None = None) -> None:
         """How many texts there are to be in all; it may become known better on the way.
 
         Args:
-            done: those that were there before, and have no part in the time that is left.
+            done: how many of them are over. Those that `text` has not counted were there before this run, and
+                have no part in the time that is left. None: as `text` has counted.
         """
 
     def working(self, row: str, task: str, done: int, total: int) -> None:
@@ -66,11 +67,14 @@ class BarProgress(Progress):
         self._all: Any = None
         self._row: Any = None
 
-    def plan(self, texts: int, done: int = 0) -> None:
+    def plan(self, texts: int, done: int | None = None) -> None:
         if self._all is None:
-            self._all = self._bar(_ALL, texts, 0, done)
-        self._all.total = max(texts, self._all.n)
-        self._all.refresh()
+            self._all = self._bar(_ALL, texts, 0, done or 0)
+        bar = self._all
+        if done is not None:
+            bar.n, bar.initial = done, bar.initial + done - bar.n
+        bar.total = max(texts, bar.n)
+        bar.refresh()
 
     def working(self, row: str, task: str, done: int, total: int) -> None:
         before = self._at_work
@@ -125,9 +129,9 @@ class LineProgress(Progress):
         self._total = self._done = self._before = 0
         self._row = ""
 
-    def plan(self, texts: int, done: int = 0) -> None:
-        if not self._total:
-            self._done = self._before = done
+    def plan(self, texts: int, done: int | None = None) -> None:
+        if done is not None:
+            self._done, self._before = done, self._before + done - self._done
         self._total = texts
         self._say_now_and_then()
 

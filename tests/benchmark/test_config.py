@@ -250,6 +250,7 @@ BAD = [
     ("evaluation: {tasks: []}", "evaluation.tasks: needs at least one"),
     ("evaluation: {tasks: }", "evaluation.tasks: has no value: give one, or leave the line out"),
     ("evaluation: {tasks: [sums:a=1,b=2]}", "evaluation.tasks[1]: no task 'b=2': between [ and ] a comma ends"),
+    ("evaluation: {tasks: [sums, Sums]}", "evaluation.tasks[1]: is what sums is: leave one out"),
     ("evaluation: {tasks: [sums], limit: -5}", "evaluation.limit: must be at least 1, not -5"),
     ("evaluation: {tasks: [sums], limit: 0.1}", "evaluation.limit: must be a whole number, not 0.1"),
     ("evaluation: {tasks: [sums], seed: -1}", "evaluation.seed: must be at least 0, not -1"),

@@ -45,7 +45,7 @@ def test_two_bars(terminal: Terminal) -> None:
     screen = terminal.screen()
     assert screen[0] == "something to read"
     assert screen[1].startswith(" 40%|")
-    assert "| 40 of 100 texts [00:0" in screen[1]
+    assert "| 40 of 100 texts [" in screen[1]
     assert screen[2].startswith(" 12%|")
     assert screen[2].endswith(" left] repetition T=1, sums")
     assert "| 5 of 40 [" in screen[2]
@@ -65,6 +65,25 @@ def test_more_than_was_planned(terminal: Terminal) -> None:
     progress.close()
     assert "100%|" in terminal.screen()[0]
     assert "| 10 of 10 texts [" in terminal.screen()[0]
+
+
+@pytest.mark.parametrize("in_a_log", [False, True])
+def test_texts_that_turn_out_to_be_there(terminal: Terminal, in_a_log: bool) -> None:
+    """They count, and have no part in the time that is left: 10 in 10 seconds, so 70 more take 70."""
+    now = [0.0]
+    progress = LineProgress(terminal, 60, lambda: now[0]) if in_a_log else BarProgress(terminal)
+    progress.plan(100, 0)
+    progress.text(10)
+    progress.plan(100, 30)
+    if isinstance(progress, BarProgress):
+        bar = progress._all
+        bar._time = lambda: bar.start_t + 10
+    else:
+        now[0] = 10
+    progress.plan(100, 30)
+    progress.close()
+    assert ("| 30 of 100 texts [00:10, 01:10 left]" in terminal.screen()[0]) is not in_a_log
+    assert ("30 of 100 texts (30%), 0:00:10 gone, about 0:01:10 left" in terminal.screen()[0]) is in_a_log
 
 
 def test_a_long_name_leaves_room(terminal: Terminal) -> None:
