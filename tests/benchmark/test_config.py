@@ -389,6 +389,22 @@ def test_kinds_are_found_out() -> None:
     assert all(len(arm.specs) == len(arm.strategies) for arm in experiment.strategy_arms())
 
 
+def test_who_asks_a_person() -> None:
+    """Nobody is there: neither for the strategy that is built in nor for one's own, whatever it takes."""
+    Path("mine.py").write_text("""\
+from backtrack_sampler import BaseStrategy, HumanGuidanceStrategy
+class Guided(HumanGuidanceStrategy):
+    def __init__(self, provider):
+        super().__init__(provider)
+class Shown(BaseStrategy):
+    def __init__(self, screen=None):
+        pass
+""")
+    said = refused("evaluation: {tasks: [sums]}\nstrategies: ['mine.py:Guided', 'mine.py:Shown', human-guidance]\n")
+    assert len(said) == 3
+    assert all("asks a person about each text, and nobody is there: leave it out" in line for line in said)
+
+
 def test_each_at_each_temperature() -> None:
     """Names say the temperature where there are several, and filters of one's own where nobody has named them."""
     experiment = of(

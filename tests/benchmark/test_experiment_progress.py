@@ -55,11 +55,13 @@ def test_two_bars(terminal: Terminal) -> None:
     assert len(screen) == 2  # the bar of what is at work is gone
 
 
-def test_more_than_was_planned(terminal: Terminal) -> None:
+def test_more_and_less_than_was_planned(terminal: Terminal) -> None:
     """How many texts there are may become known better, also by more of them than were planned."""
     progress = BarProgress(terminal)
     progress.plan(4)
     progress.text(6)
+    progress.plan(40)
+    assert "| 6 of 40 texts [" in terminal.screen()[0]
     progress.plan(10)
     progress.text(4)
     progress.close()

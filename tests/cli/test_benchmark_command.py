@@ -154,6 +154,16 @@ run_baseline: false
     assert "out (has texts already: --resume goes on with them)" in command("--check").out
 
 
+def test_names_stay_whole(command: Callable[..., Done]) -> None:
+    """--check does not break a name off: "T=0.7" alone at the beginning of a line would say nothing."""
+    write(SMALL + "generation: {temperature: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4]}\n")
+    lines = command("--check").out.split("\n")
+    first = next(index for index, line in enumerate(lines) if line.startswith("strategies"))
+    last = next(index for index, line in enumerate(lines) if line.startswith("controls"))
+    assert last - first > 2
+    assert all(line.split()[0] == "repetition" for line in lines[first + 1 : last])
+
+
 def test_a_folder_with_texts(runs: Runs, command: Callable[..., Done]) -> None:
     """It is not gone on with by accident: one line offers --resume, or another folder."""
     assert command().code == 0
