@@ -166,20 +166,12 @@ def parse_specs(given: Sequence[tuple[str, str]]) -> list[StrategySpec | Operato
 
 def provider_of(options: argparse.Namespace) -> BaseProvider:
     """Load the model."""
-    _quiet()
     for name in ("context", "threads"):
         if getattr(options, name) is not None:
             check_count(f"--{name}", getattr(options, name))
     given = {"n_ctx": options.context, "device": options.device, "threads": options.threads}
     extra = {name: value for name, value in given.items() if value is not None}
-    model, engine = options.model, options.engine
-    if model is not None and is_provider_file(model):
-        model, own, _ = parse_provider(model)
-        extra |= own
-    if engine is not None and is_provider_file(engine):
-        engine, own, _ = parse_provider(engine)
-        extra |= own
-    provider = load_provider(model, engine, **extra)
+    provider = load(options.model, options.engine, **extra)
     if options.context and provider.context_size and provider.context_size < options.context:
         print(
             f"backtrack-sampler: --context {options.context} is more than this model was made for: "
@@ -187,6 +179,18 @@ def provider_of(options: argparse.Namespace) -> BaseProvider:
             file=sys.stderr,
         )
     return provider
+
+
+def load(model: str | None, engine: str | None, **extra: Any) -> BaseProvider:
+    """Load a model, either of whose names may be a file with arguments."""
+    _quiet()
+    if model is not None and is_provider_file(model):
+        model, own, _ = parse_provider(model)
+        extra |= own
+    if engine is not None and is_provider_file(engine):
+        engine, own, _ = parse_provider(engine)
+        extra |= own
+    return load_provider(model, engine, **extra)
 
 
 def model_name(options: argparse.Namespace) -> str:
