@@ -117,7 +117,7 @@ def _grid(head: Sequence[str], lines: Sequence[Line], columns: int, *, last_left
     rows = [list(head), *(line.cells for line in lines)]
     widths = [max(_size(row[index]) for row in rows if index < len(row)) for index in range(len(head))]
     room = max(columns - sum(_GAP + each for each in widths), _NARROWEST)
-    labels = [_hanging("  " * line.level + printable(line.label), room) for line in lines]
+    labels = [_hanging("  " * line.level + line.label, room) for line in lines]
     label = max((_size(part) for parts in labels for part in parts), default=0)
     shown = [_row("", head, widths, label, last_left)]
     for line, parts in zip(lines, labels, strict=True):
@@ -135,7 +135,6 @@ def _row(label: str, cells: Sequence[str], widths: Sequence[int], room: int, las
 
 def _hanging(said: str, columns: int) -> list[str]:
     """In lines, of which all but the first are set in by as much as it is, and two more."""
-    said = printable(said)
     start = len(said) - len(said.lstrip(" "))
     first, *rest = _wrapped(said, columns)
     inner = " " * (start + 2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backtrack_sampler import InputError
+from backtrack_sampler import InputError, MissingPackageError
 from backtrack_sampler.benchmark.paired_test import FEW
 from backtrack_sampler.benchmark.statistics import (
     Pairs,
@@ -93,6 +95,27 @@ def test_far_from_the_bounds_an_interval_is_t_standard_errors_wide() -> None:
     far = stats.t.ppf(0.975, 299) * found.error
     assert found[2:4] == pytest.approx((found.value - far, found.value + far), abs=1e-4)
     assert estimate(values, bounds=None)[2:4] == pytest.approx((found.value - far, found.value + far))
+
+
+def test_few_clusters_have_wide_intervals() -> None:
+    """The quantile is that of t with clusters - 1 degrees of freedom, for means and for differences."""
+    values, clusters = [0.48, 0.5, 0.52, 0.5, 0.49, 0.51] * 5, [number % 3 for number in range(30)]
+    values = [value + 0.001 * cluster for value, cluster in zip(values, clusters, strict=True)]
+    found = estimate(values, clusters)
+    assert (found.high - found.low) / 2 == pytest.approx(stats.t.ppf(0.975, 2) * found.error, rel=0.01)
+
+
+@pytest.mark.parametrize(("more", "less", "count"), [(3, 1, 40), (0, 0, 25), (8, 0, 300), (5, 5, 10)])
+def test_few_changes_have_the_interval_of_bonett_and_price(more: int, less: int, count: int) -> None:
+    """By hand: one item more that is better and one that is worse; t with two degrees more, and n / (n - 1)."""
+    first = [1] * more + [0] * (count - more)
+    second = [0] * more + [1] * less + [0] * (count - more - less)
+    found, total = difference(first, second), count + 2
+    up, down = (more + 1) / total, (less + 1) / total
+    error = math.sqrt((up + down - (up - down) ** 2) / (total - 1))
+    far = stats.t.ppf(0.975, total - 1) * error
+    assert found.error == pytest.approx(error)
+    assert (found.low, found.high) == pytest.approx((up - down - far, up - down + far))
 
 
 def test_other_bounds_scale_the_interval() -> None:
@@ -187,6 +210,30 @@ def test_few_changes_are_tested_by_all_ways_to_exchange(differences: list[float]
     ]
     assert found.test == "sign flips"
     assert found.p == pytest.approx(sum(ways) / len(ways))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(-3, 3).filter(bool), min_size=1, max_size=4),
+    st.lists(st.integers(-3, 3).filter(bool), min_size=2, max_size=4),
+    st.integers(0, 3),
+)
+def test_few_changes_over_tasks_are_tested_by_all_ways_to_exchange(one: list[int], two: list[int], same: int) -> None:
+    """By hand, with fractions: thirds of points, each over the items of its task; what is as far from 0 counts."""
+    sizes = len(one), len(two) + same
+    weighted = [Fraction(value, sizes[0]) for value in one] + [Fraction(value, sizes[1]) for value in two]
+    ways = [
+        abs(sum(s * w for s, w in zip(signs, weighted, strict=True))) >= abs(sum(weighted))
+        for signs in itertools.product((1, -1), repeat=len(weighted))
+    ]
+    pairs = [Pairs([value / 3 for value in values], [0.0] * len(values)) for values in (one, [*two, *[0] * same])]
+    assert mean_difference(pairs).p == pytest.approx(sum(ways) / len(ways))
+
+
+def test_mcnemars_test_is_for_items_that_are_like_no_other() -> None:
+    """Right or wrong, but two of a cluster: sign flips of the clusters."""
+    found = difference([1, 0, 1, 0, 0, 1], [0, 0, 0, 0, 1, 1], list("aabbcc"))
+    assert (found.test, found.p, found.changed) == ("sign flips", 1.0, 3)
 
 
 def test_copies_of_mcnemars_items_in_clusters_have_mcnemars_p() -> None:
@@ -360,3 +407,12 @@ def test_few_is_what_can_be_enumerated() -> None:
     values = [0.5, 1.0] * 20
     assert difference(values[:FEW], [0] * FEW).test == "sign flips"
     assert difference(values[: FEW + 1], [0] * (FEW + 1)).test == "paired t"
+
+
+def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line; nothing is imported before it is needed."""
+    monkeypatch.setitem(sys.modules, "statsmodels.stats.multitest", None)
+    with pytest.raises(
+        MissingPackageError, match=r'statsmodels is not installed: pip install "backtrack_sampler\[benchmark\]"'
+    ):
+        holm([0.1])
