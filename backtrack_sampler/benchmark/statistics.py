@@ -186,11 +186,11 @@ def difference(
     flips, Fisher's randomisation test, of which McNemar's is a case); where more do, a t test of the clusters'
     summed differences, with clusters - 1 degrees of freedom.
 
-    The interval is that of t. Where at most `FEW` clusters differ, or all by the same, two clusters are added that
-    differ as much as the one that differs most, one up and one down, after Bonett and Price ("Adjusted Wald
-    Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", 2012), whose interval it is
-    for items that are right or wrong; where none differs, they differ by `most`. So it always has a width. It may
-    contain 0 where the test says otherwise, or the other way round: the p-value decides.
+    The interval is that of t. Where at most `FEW` clusters differ and others do not, or all by the same, two clusters
+    are added that differ as much as the one that differs most, one up and one down; where none differs, by `most`. For
+    items that are right or wrong that is the interval of Bonett and Price ("Adjusted Wald Confidence Interval for a
+    Difference of Binomial Proportions Based on Paired Data", 2012). So it always has a width. It may contain 0 where
+    the test says otherwise, or the other way round: the p-value decides.
 
     Args:
         first, second, clusters: see `Pairs`.
@@ -263,7 +263,7 @@ def _part(task: Clustered, most: float | None) -> Estimate:
     """A task's difference with its interval."""
     numpy = library("numpy")
     error, centre, degrees = task.error, task.mean, task.clusters - 1
-    if task.changed <= FEW or error == 0:
+    if (task.changed <= FEW and task.changed < task.clusters) or not error > 0:  # NaN of one cluster among these
         size = task.items / task.clusters
         reach = float(abs(task.sums).max()) if task.changed else size * (most or 0.0)
         items, degrees = task.items + 2 * size, degrees + 2

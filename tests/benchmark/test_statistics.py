@@ -105,7 +105,15 @@ def test_few_clusters_have_wide_intervals() -> None:
     assert (found.high - found.low) / 2 == pytest.approx(stats.t.ppf(0.975, 2) * found.error, rel=0.01)
 
 
-@pytest.mark.parametrize(("more", "less", "count"), [(3, 1, 40), (0, 0, 25), (8, 0, 300), (5, 5, 10)])
+def test_few_clusters_that_all_differ_have_the_interval_of_t() -> None:
+    """Six large clusters with spread are no few changes: nothing is added."""
+    values = [0.1, 0.3, -0.1, 0.2, 0.05, 0.15]
+    found = difference(values * 9, [0.0] * 54, list(range(6)) * 9)
+    far = stats.t.ppf(0.975, 5) * stats.sem(values)
+    assert (found.low, found.high) == pytest.approx((np.mean(values) - far, np.mean(values) + far))
+
+
+@pytest.mark.parametrize(("more", "less", "count"), [(3, 1, 40), (0, 0, 25), (8, 0, 300), (5, 4, 10)])
 def test_few_changes_have_the_interval_of_bonett_and_price(more: int, less: int, count: int) -> None:
     """By hand: one item more that is better and one that is worse; t with two degrees more, and n / (n - 1)."""
     first = [1] * more + [0] * (count - more)
