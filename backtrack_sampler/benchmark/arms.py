@@ -95,7 +95,9 @@ def _identity(kind: str, spec: StrategySpec | OperatorSpec) -> dict[str, Any]:
 
 def _source(cls: Any) -> str:
     """What tells whether the code of a class is still the same: of the files of all classes it is made of."""
-    classes: Sequence[Any] = [each for each in inspect.getmro(cls) if each is not object] if inspect.isclass(cls) else [cls]
+    classes: Sequence[Any] = (
+        [each for each in inspect.getmro(cls) if each is not object] if inspect.isclass(cls) else [cls]
+    )
     files = set()
     for each in classes:
         try:

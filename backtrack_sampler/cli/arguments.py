@@ -15,8 +15,6 @@ from ..errors import InputError
 from ..options import SessionOptions
 from ..prompts import chat_text, prompt_tokens
 from ..provider.base_provider import BaseProvider
-from ..stats import Stats
-from ..strategy.chain_strategy import as_strategies
 from ..specs import (
     OperatorSpec,
     StrategySpec,
@@ -25,6 +23,8 @@ from ..specs import (
     parse_provider,
     parse_spec,
 )
+from ..stats import Stats
+from ..strategy.chain_strategy import as_strategies
 
 MODEL_HELP = "a .gguf file, a folder, a hub name or FILE.py:MyProvider (default: the embedded SmolLM2)"
 SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE."
