@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -43,7 +43,7 @@ def changes(results: Results, most: int = _MOST, room: int = _ROOM) -> dict[str,
     """
     store = _Store()
     rows: list[dict[str, Any]] = []
-    waiting: list[Iterator[tuple[list[Any], Record, Record]]] = []
+    waiting: list[list[tuple[list[Any], Record, Record]]] = []
     for place, row in enumerate(results.rows, 1):
         if row.baseline is None:
             continue
@@ -53,7 +53,7 @@ def changes(results: Results, most: int = _MOST, room: int = _ROOM) -> dict[str,
             gained = sum(mine.score > theirs.score for mine, theirs in pairs)
             shown: list[Any] = []
             tasks.append({"task": task, "gained": gained, "lost": len(pairs) - gained, "shown": shown})
-            waiting.append((shown, *pair) for pair in _ordered(results, pairs)[:most])
+            waiting.append([(shown, *pair) for pair in _ordered(results, pairs)[:most]])
         rows.append({"place": place, "name": row.name, "against": row.baseline.name, "tasks": tasks})
     for several in zip_longest(*waiting):
         for one in several:
@@ -112,9 +112,11 @@ class _Store:
         key = "text", *_key(record)
         if key not in self._places:
             self._places[key] = len(self.texts)
-            back = [[place, _cut(text, 200), _cut(why, 200)] for place, text, why in record.taken_back[:_BACK]]
+            back: list[tuple[int, str, str]] = [
+                (place, _cut(text, 200), _cut(why, 200)) for place, text, why in record.taken_back[:_BACK]
+            ]
             self.texts.append({
-                "text": _cut(record.text), "answer": record.answer if record.answer is None else _cut(record.answer, 500),
+                "text": _cut(record.text), "answer": None if record.answer is None else _cut(record.answer, 500),
                 "score": record.score, "kept": record.kept, "drawn": record.drawn, "rollbacks": record.rollbacks,
                 "reason": record.finish_reason, "error": _cut(record.error, 500), "back": back,
                 "more": len(record.taken_back) - len(back),

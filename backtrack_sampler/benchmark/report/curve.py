@@ -41,7 +41,7 @@ def curves(results: Results, column: str = ALL_TASKS) -> dict[tuple[str, str], l
     """For each arm that samples were drawn from and each of `CURVES`, its points from one sample upwards.
 
     An item has as many samples as the dearest strategy has cost there: where it has fewer than n, all of them
-    count, with what they have cost.
+    count, with what they have cost. The curve ends where a quarter of the items has more.
 
     Args:
         results: with samples.
@@ -50,7 +50,8 @@ def curves(results: Results, column: str = ALL_TASKS) -> dict[tuple[str, str], l
     found: dict[tuple[str, str], list[Point]] = {}
     for arm, tasks in _pools(results).items():
         named = [task for task in tasks if column in (task, ALL_TASKS)]
-        most = max((len(samples) for task in named for texts in tasks[task].values() for samples in texts), default=0)
+        sizes = sorted(len(samples) for task in named for texts in tasks[task].values() for samples in texts)
+        most = sizes[len(sizes) * 3 // 4] if sizes else 0  # more than that only a few items have
         for name in CURVES if named else ():
             points = []
             for n in _rising(most):

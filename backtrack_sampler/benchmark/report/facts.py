@@ -9,7 +9,6 @@ from typing import Any
 
 from ..libraries import library
 from ..results import Results
-from ..table import Table
 from .wording import escaped, listed, number
 
 __all__ = ["how", "interrupted", "what"]
@@ -17,13 +16,14 @@ __all__ = ["how", "interrupted", "what"]
 _COMMAND = "backtrack-sampler benchmark --config experiment.yaml"
 
 
-def what(results: Results, table: Table) -> str:
+def what(results: Results) -> str:
     """HTML: model, tasks, items, repeats, seed, temperatures, and how much was drawn."""
     model = results.about.get("model") or {}
-    items = {task: len(next(iter(table.rows)).outcomes.get(task, ())) for task in table.tasks} if table.rows else {}
-    repeats = max((each.repeats for row in table.rows for some in row.outcomes.values() for each in some), default=0)
-    temperatures = sorted({row.arm.sampling.get("temperature", 1.0) for row in table.rows}, reverse=True)
-    kinds = [sum(row.kind == kind for row in table.rows) for kind in ("strategy", "control")]
+    rows = results.rows
+    items = {task: len(outcomes) for row in rows[:1] for task, outcomes in row.outcomes.items() if outcomes}
+    repeats = max((each.repeats for row in rows for some in row.outcomes.values() for each in some), default=0)
+    temperatures = sorted({row.arm.sampling.get("temperature", 1.0) for row in rows}, reverse=True)
+    kinds = [sum(row.kind == kind for row in rows) for kind in ("strategy", "control")]
     texts = {each.key: each for each in results.records.values()}
     texts |= {each.key: each for samples in results.samples.values() for each in samples}
     tasks = [f"<b>{escaped(task)}</b> ({number(count)} items)" for task, count in items.items()]
@@ -34,7 +34,7 @@ def what(results: Results, table: Table) -> str:
         + (f" (seed of the experiment: {escaped(str(results.about['seed']))})." if "seed" in results.about else "."),
         f"{_count(kinds[0], 'strategy', 'strategies')} and {_count(kinds[1], 'control', 'controls')} that draw once, "
         f"at temperature{'s' * (len(temperatures) != 1)} {listed([f'{each:g}' for each in temperatures])}; beside each "
-        "strategy best-of-n, a majority vote and the oracle, at as many drawn tokens." if table.rows else "",
+        "strategy best-of-n, a majority vote and the oracle, at as many drawn tokens." if rows else "",
         f"{len(texts):,} texts, {sum(each.drawn for each in texts.values()):,} tokens drawn." if texts else "",
     ]  # fmt: skip
     return " ".join(filter(None, said))
@@ -99,7 +99,9 @@ def _duration(seconds: float) -> str:
 
 
 def _yaml(experiment: Any) -> str:
-    found: str = library("yaml").safe_dump(json.loads(json.dumps(experiment, default=str)), sort_keys=False, allow_unicode=True)
+    found: str = library("yaml").safe_dump(
+        json.loads(json.dumps(experiment, default=str)), sort_keys=False, allow_unicode=True
+    )
     return found
 
 

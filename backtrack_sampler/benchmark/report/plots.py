@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["SERIES", "differences", "price", "series_of", "tuning"]
+__all__ = ["SERIES", "differences", "parameters", "price", "series_of", "tuning"]
 
 _INK, _SOFT, _LINE, _PAPER, _LOSS, _GAIN = list(svg.COLOURS)[:6]
 #: Colour and marker of each group of strategies; more groups than these begin again.
 SERIES = list(zip(list(svg.COLOURS)[6:], "os^Dv", strict=True))
 _WIDTH = 4.6  # inches, of 72 points: what a phone shows without anything becoming too small
-_NAME = 24  # characters of a row's name beside a plot
+_NAME = 34  # characters of a row's name beside a plot
 
 
 def series_of(rows: Sequence[Row]) -> dict[str, int]:
@@ -80,13 +80,20 @@ def price(results: Results, table: Table, column: str, name: str) -> str:
         axes.axhline(free.score, color=_SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     for place, entry in enumerate(entries, 1):
         gid = f"{name}-point-{place}"
-        hints[gid] = f"{place} {printable(entry.name)}: {score(entry.score)} ({span(entry.estimate.low, entry.estimate.high)}), {number(entry.drawn)} tokens"
+        between = span(entry.estimate.low, entry.estimate.high)
+        hints[gid] = f"{place} {printable(entry.name)}: {score(entry.score)} ({between}), {number(entry.drawn)} tokens"
         if entry.row.baseline is None:
             axes.plot(entry.drawn, entry.score, "D", color=_PAPER, markeredgecolor=_INK, markersize=5, gid=gid)
             continue
         colour, marker = SERIES[series[entry.row.baseline.name]]
         if entry.estimate.low == entry.estimate.low:  # NaN: one cluster says nothing of how much they vary
-            axes.plot([entry.drawn] * 2, entry.estimate[2:4], color=colour, linewidth=1, alpha=0.45)
+            axes.plot(
+                [entry.drawn] * 2,
+                entry.estimate[2:4],
+                color=colour,
+                linewidth=1,
+                alpha=0.45 if len(entries) < 20 else 0.2,
+            )
         axes.plot(entry.drawn, entry.score, marker, color=colour, markersize=5.5, gid=gid)
     _scaled(axes, [entry.drawn for entry in entries])
     _numbered(axes, entries)
@@ -132,7 +139,7 @@ def _price_alt(entries: Sequence[Entry], column: str) -> str:
 def differences(table: Table, column: str, name: str) -> str:
     """What each strategy scores more than its baseline, and more than best-of-n at equal cost."""
     shown = [(place, each) for place, each in enumerate(table.entries(column), 1) if each.row.kind == "strategy"]
-    figure, axes = _figure(0.8 + 0.27 * max(2, len(shown)), 1.75)
+    figure, axes = _figure(0.8 + 0.27 * max(2, len(shown)), 2.2)
     hints, said = dict[str, str](), []
     axes.axvline(0, color=_SOFT, linewidth=0.9)
     for down, (_, entry) in enumerate(shown):
@@ -149,16 +156,34 @@ def differences(table: Table, column: str, name: str) -> str:
                 difference.value, y, marker, gid=gid, color=colour if main else _PAPER, markeredgecolor=colour,
                 markersize=5 if main else 3.6,
             )  # fmt: skip
-            hints[gid] = f"{printable(entry.name)} against {printable(found.control)}: {change(difference.value)} ({span(difference.low, difference.high, True)}), {found.verdict}"
+            between = span(difference.low, difference.high, signed=True)
+            hints[gid] = (
+                f"{printable(entry.name)} against {printable(found.control)}: {change(difference.value)} ({between}), "
+                f"{found.verdict}"
+            )
             said += [f"{printable(entry.name)} {change(difference.value)}, {found.verdict}"] if main else []
     axes.set_yticks(range(len(shown)), [_named(each.row, place) for place, each in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0, labelcolor=_INK)
+    axes.set_xlim(*reach(table))
+    axes.tick_params(axis="y", length=0, labelcolor=_INK, labelsize=8)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("difference in score")
-    axes.set_title(printable(column), x=-1.65 / (_WIDTH - 1.85))
+    axes.set_title(printable(column), x=-2.1 / (_WIDTH - 2.3))
     alt = f"Differences from the baseline with 95% intervals, {printable(column)}: {'; '.join(said)}."
     return svg.inline(figure, name, alt, hints)
+
+
+def reach(table: Table) -> tuple[float, float]:
+    """From where to where differences lie, on all tasks: the same scale everywhere, and zero is on it."""
+    found = [0.0]
+    for column in table.columns:
+        for entry in table.entries(column):
+            for each in (
+                entry.comparisons[name].difference for name in (BASELINE, BEST_OF_N) if name in entry.comparisons
+            ):
+                found += [value for value in (each.value, each.low, each.high) if value == value]
+    room = 0.04 * (max(found) - min(found)) or 0.01
+    return min(found) - room, max(found) + room
 
 
 # -- tuning ----------------------------------------------------------------------------------------
@@ -173,7 +198,7 @@ def tuning(trials: Sequence[Trial], name: str) -> str:
     bottom = min(known, default=0.0)
     for trial in trials:
         gid = f"{name}-{trial.number}"
-        hints[gid] = f"trial {trial.number}, {trial.state}: {_parameters(trial.parameters)}"
+        hints[gid] = f"trial {trial.number}, {trial.state}: {parameters(trial)}"
         if trial.state == "failed" or trial.value is None:
             axes.plot(trial.number, bottom, "x", color=_LOSS, markersize=6, markeredgewidth=1.6, gid=gid)
             continue
@@ -186,15 +211,19 @@ def tuning(trials: Sequence[Trial], name: str) -> str:
             best.append((trial.number, trial.value))
     if best:
         ends = [*best, (max(trial.number for trial in trials), best[-1][1])]
-        axes.step(*zip(*ends, strict=True), where="post", color=SERIES[0][0], linewidth=1.2, alpha=0.7)
+        axes.step(*zip(*ends, strict=True), where="post", color=SERIES[0][0], linewidth=1.2, alpha=0.7, zorder=1)
     axes.xaxis.set_major_locator(library("matplotlib.ticker").MaxNLocator(integer=True))
     axes.set(xlabel="trial", ylabel="score, development split")
     axes.set_title(clip(printable(trials[0].tuned), 44))
     return svg.inline(figure, name, _tuning_alt(trials, best), hints)
 
 
-def _parameters(parameters: Mapping[str, Any]) -> str:
-    return printable(", ".join(f"{each} {value:.4g}" if isinstance(value, float) else f"{each} {value}" for each, value in parameters.items()))
+def parameters(trial: Trial) -> str:
+    """What was tried, in a line."""
+    pairs = trial.parameters.items()
+    return printable(
+        ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in pairs)
+    )
 
 
 def _tuning_alt(trials: Sequence[Trial], best: Sequence[tuple[int, float]]) -> str:

@@ -32,8 +32,10 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
-_NEEDED = ("fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-dashoffset", "stroke-linejoin",
-           "stroke-linecap", "opacity", "fill-opacity", "stroke-opacity", "font-size", "font-weight", "text-anchor")  # fmt: skip
+_NEEDED = (
+    "fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-dashoffset", "stroke-linejoin", "stroke-linecap",
+    "opacity", "fill-opacity", "stroke-opacity", "font-size", "font-weight", "text-anchor",
+)  # fmt: skip
 _NUMBER = re.compile(r"-?\d+\.\d+")
 
 
@@ -55,27 +57,19 @@ def inline(figure: Figure, name: str, alt: str, hints: Mapping[str, str] | None 
                 parent.remove(child)
     used = {each.attrib[_LINK][1:] for each in root.iter() if _LINK in each.attrib}
     for each in root.iter():
-        _as_attributes(each)
+        _themed(each)
         own = each.attrib.pop("id", "")
-        if hints and own in hints:
-            hint = ElementTree.Element("title")
-            hint.text = hints[own]
-            each.insert(0, hint)
         if own in used or each.tag == f"{_SVG}clipPath":
             each.set("id", f"{name}-{own}")
         if _LINK in each.attrib:
             each.set("href", f"#{name}-{each.attrib.pop(_LINK)[1:]}")
-        for attribute in ("clip-path",):
-            if attribute in each.attrib:
-                each.set(attribute, each.attrib[attribute].replace("url(#", f"url(#{name}-"))
-        for attribute in ("d", "x", "y", "transform"):
-            if attribute in each.attrib:
-                shorter = _NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), each.attrib[attribute])
-                each.set(attribute, " ".join(shorter.split()))
-        each.tag = each.tag.removeprefix(_SVG)
-        each.tail = None
-        if each.text is not None and not each.text.strip():
-            each.text = None
+        if "clip-path" in each.attrib:
+            each.set("clip-path", each.attrib["clip-path"].replace("url(#", f"url(#{name}-"))
+        if hints and own in hints:
+            hint = ElementTree.Element(f"{_SVG}title")
+            hint.text = hints[own]
+            each.insert(0, hint)
+        _shortened(each)
     width, height = (float(root.attrib[side].removesuffix("pt")) * 4 / 3 for side in ("width", "height"))
     root.attrib = {
         "class": "plot", "role": "img", "aria-label": alt, "viewBox": root.attrib["viewBox"],
@@ -84,10 +78,23 @@ def inline(figure: Figure, name: str, alt: str, hints: Mapping[str, str] | None 
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
 
 
-def _as_attributes(element: Any) -> None:
+def _themed(element: Any) -> None:
     """Styles as attributes: the page's policy lets no others through. Variables work there as well."""
-    style = element.attrib.pop("style", "")
-    for declaration in style.split(";"):
+    for declaration in element.attrib.pop("style", "").split(";"):
         what, _, value = (each.strip() for each in declaration.partition(":"))
         if what in _NEEDED:
             element.set(what, f"var({COLOURS[value]})" if value in COLOURS else value)
+
+
+def _shortened(element: Any) -> None:
+    """Hundredths of a point are enough, and nothing stands between the elements."""
+    for attribute in ("d", "x", "y", "transform"):
+        if attribute in element.attrib:
+            rounded = _NUMBER.sub(
+                lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), element.attrib[attribute]
+            )
+            element.set(attribute, " ".join(rounded.split()))
+    element.tag = element.tag.removeprefix(_SVG)
+    element.tail = None
+    if element.text is not None and not element.text.strip():
+        element.text = None

@@ -1,4 +1,4 @@
-"""What has been found, in sentences: which rows are better than what, at which price, and what does as well for nothing."""
+"""What has been found, in sentences: what is better than what, at which price, and what does as well for nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def verdicts(table: Table, named: Named = str) -> list[str]:
         found.append("There are only controls here: nothing that takes tokens back was run.")
     found += [_free(entries, named), *_on_single_tasks(table, named)]
     if failed := sum(entry.failed for entry in entries):
-        found.append(f"{failed:,} text{'s have' if failed != 1 else ' has'} ended with an error; such texts count as wrong.")
+        found.append(
+            f"{failed:,} text{'s have' if failed != 1 else ' has'} ended with an error; such texts count as wrong."
+        )
     return [sentence for sentence in found if sentence]
 
 
@@ -58,7 +60,7 @@ def _of(entry: Entry, against: str) -> Comparison:
 def _summary(strategies: Sequence[Entry], by: dict[str, list[Entry]], column: str) -> str:
     """How many help, and how many of these are worth their price."""
     counts = [
-        f"{len(by[BETTER])} {_is(by[BETTER])} better than the same sampling without it",
+        f"{len(by[BETTER])} {_is(by[BETTER])} better than the same sampling alone",
         f"{len(by[WORSE])} {_is(by[WORSE])} worse",
         f"{len(by[UNDECIDED])} cannot be told from it",
     ]
@@ -77,17 +79,20 @@ def _helps(entry: Entry, named: Named) -> str:
     """One that is better than its baseline: by how much, for what, and what else could be had for that."""
     base = _of(entry, BASELINE)
     said = (
-        f"{named(entry.name)} is better than {named(base.control)}: {score(entry.score)} against {score(base.score.value)} "
+        f"{named(entry.name)} is better than {named(base.control)}: "
+        f"{score(entry.score)} against {score(base.score.value)} "
         f"({change(base.difference.value)}, 95% interval {span(base.difference.low, base.difference.high, True)}, "
-        f"{probability(base.p)}), for {times(entry.price or 1)} times the tokens."
+        f"{probability(base.p)}), for {times(entry.price or 1)} times the tokens ({number(entry.drawn)} an item)."
     )
     others = [
         each for against, each in entry.comparisons.items()
         if against != BASELINE and not (against == CHEAP and each.control == base.control)
     ]  # fmt: skip
-    for verdict, words in ((WORSE, "But it is worse than"), (UNDECIDED, "But it cannot be told from"), (BETTER, "It is better than")):
+    but = "But it"
+    for verdict, words in ((WORSE, "is worse than"), (UNDECIDED, "cannot be told from"), (BETTER, "is better than")):
         if some := [_control(each, named) for each in others if each.verdict == verdict]:
-            said += f" {words} {listed(some)}."
+            said += f" {'It' if verdict == BETTER else but} {words} {listed(some)}."
+            but = "It"
     return said
 
 
@@ -98,12 +103,12 @@ def _control(found: Comparison, named: Named) -> str:
 
 
 def _not_told(entries: Sequence[Entry], named: Named) -> str:
-    visible = sorted(_of(entry, BASELINE).visible for entry in entries)
+    visible = sorted(_of(entry, BASELINE).visible_corrected for entry in entries)
     small, large = score(visible[0]), score(visible[-1])
-    could = small if small == large else f"{small} to {large}"
     return (
         f"Not distinguishable from {'its baseline' if len(entries) == 1 else 'their baselines'}: "
-        f"{_differences(entries, named)}. A smaller true difference than {could} would most likely have been missed."
+        f"{_differences(entries, named)}. To be found here with 80% power, a true difference must be at least "
+        f"{small if small == large else f'{small} to {large}'}."
     )
 
 
@@ -122,9 +127,11 @@ def _free(entries: Iterable[Entry], named: Named) -> str:
     if not controls:
         return ""
     best, *others = controls
-    said = f"For nothing: {named(best.name)} scores {score(best.score)} for {number(best.drawn)} tokens an item"
+    said = (
+        f"Without any strategy, {named(best.name)} scores {score(best.score)} for {number(best.drawn)} tokens an item"
+    )
     if others:
-        said += f", the best of {len(controls)} controls that draw once and take nothing back"
+        said += f": the best of {len(controls)} controls that draw once and take nothing back"
     return said + "."
 
 

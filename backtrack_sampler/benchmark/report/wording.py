@@ -10,6 +10,7 @@ from ...terminal.layout import printable
 
 __all__ = ["change", "escaped", "listed", "number", "probability", "score", "span", "times"]
 
+
 def escaped(text: str) -> str:
     """As HTML, with every character to be seen: a picture of those that have none."""
     return html.escape(printable(text))
