@@ -69,7 +69,7 @@ class Table:
         return [entry for entry in self.entries(column) if entry.row.kind == "control"]
 
     def text(self, columns: int = 100, *, tasks: bool = False) -> str:
-        """For a terminal of that width, at least 80.
+        """For a terminal of that width, at least 80; below 96, without rollbacks, tokens of controls, and visible.
 
         Args:
             tasks: each task by itself as well.
@@ -124,7 +124,8 @@ def _checked(rows: Sequence[Row]) -> list[str]:
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise InputError(f"{', '.join(twice)}: two rows of that name; give each its own")
     for row in rows:
-        if row.kind == "strategy" and not any(row.baseline is other for other in rows):
+        base = row.baseline
+        if base and not any((base.name, base.arm) == (other.name, other.arm) for other in rows):
             raise InputError(f"{row.name} cannot be shown: its baseline is not among the rows, add it")
         if _items(row) != _items(rows[0]):
             raise InputError(f"{row.name} and {names[0]} were not asked the same items: a table needs that of all rows")

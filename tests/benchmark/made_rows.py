@@ -207,7 +207,7 @@ def _trials(name: str, chance: random.Random) -> list[Trial]:
             name,
             number,
             {"min_probability": low, "backtrack_count": chance.randint(1, 4)},
-            0.6 - (low - 0.2) ** 2,
+            0.6 - (low - 0.2) ** 2 / 2,
             state,
             40,
             30 + 20 * low,

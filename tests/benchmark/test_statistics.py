@@ -310,7 +310,7 @@ def test_holm_is_that_of_a_hand_computation() -> None:
     assert holm([]) == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_holm_corrects_upwards_and_does_not_depend_on_the_order(values: list[float], chance: random.Random) -> None:
     """Each corrected p is between its own and that times their number; shuffling shuffles."""
