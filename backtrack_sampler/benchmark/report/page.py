@@ -9,6 +9,7 @@ from ...pages import document
 from ...trace.files import write_atomically
 from ..results import Results, Trial
 from ..table import Table
+from ..words import notes
 from . import plots
 from .changes import changes
 from .facts import how, interrupted, what
@@ -43,6 +44,7 @@ def page(results: Results, table: Table | None = None) -> str:
         what=f"<p>{what(results)}</p>",
         verdicts=_verdicts(table) if table is not None else _NOTHING,
         tables=_tables(results, table) if table is not None else "",
+        notes=_notes(table) if table is not None else "",
         price=_price(results, table) if table is not None else "",
         differences=_differences(table) if table is not None else "",
         tuning=_tuning(results),
@@ -71,6 +73,11 @@ def _tables(results: Results, table: Table) -> str:
         f"<details><summary><bdi>{escaped(task)}</bdi></summary>{grid(results, table, task)}</details>"
         for task in others
     )
+
+
+def _notes(table: Table) -> str:
+    said = "".join(f"<p>{escaped(note)}</p>" for note in notes(table))
+    return f'<details class="small"><summary>How each number was made</summary>{said}</details>'
 
 
 def _price(results: Results, table: Table) -> str:

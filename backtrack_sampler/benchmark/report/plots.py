@@ -156,7 +156,7 @@ def differences(table: Table, column: str, name: str) -> str:
                 difference.value, y, marker, gid=gid, color=colour if main else _PAPER, markeredgecolor=colour,
                 markersize=5 if main else 3.6,
             )  # fmt: skip
-            between = span(difference.low, difference.high, signed=True)
+            between = span(difference.low, difference.high, sign=True)
             hints[gid] = (
                 f"{printable(entry.name)} against {printable(found.control)}: {change(difference.value)} ({between}), "
                 f"{found.verdict}"

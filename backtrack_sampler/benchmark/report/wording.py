@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 
 from ...terminal.layout import printable
+from ..words import number as score
+from ..words import p_value, signed
 
 __all__ = ["change", "escaped", "listed", "number", "probability", "score", "span", "times"]
 
@@ -16,31 +18,32 @@ def escaped(text: str) -> str:
     return html.escape(printable(text))
 
 
-def score(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
-
-
 def change(value: float) -> str:
     """With its sign; a minus as wide as the plus."""
-    return "–" if math.isnan(value) else f"{value:+.3f}".replace("-", "\u2212")
+    return signed(value).replace("-", "\u2212") if math.isfinite(value) else "–"
 
 
-def span(low: float, high: float, signed: bool = False) -> str:
+def span(low: float, high: float, sign: bool = False) -> str:
+    """From one to the other; a dash where nothing is known of it."""
     if math.isnan(low) or math.isnan(high):
         return "–"
-    return f"{change(low)} to {change(high)}" if signed else f"{score(low)} to {score(high)}"
+    show = change if sign else score
+    return f"{show(low)} to {show(high)}"
 
 
 def probability(p: float) -> str:
-    return "p –" if math.isnan(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    """As in "p = 0.012"."""
+    said = p_value(p)
+    return f"p < {said[1:]}" if said.startswith("<") else f"p = {said}"
 
 
 def number(value: float) -> str:
-    """Of tokens and the like: whole, but for small ones."""
-    return "–" if math.isnan(value) else f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.1f}"
+    """Of tokens and the like: with a digit after the point where they are few."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.1f}"
 
 
 def times(value: float) -> str:
+    """How many times as much."""
     return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
