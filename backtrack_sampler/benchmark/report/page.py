@@ -39,17 +39,26 @@ def page(results: Results, table: Table | None = None) -> str:
     return document(
         "backtrack_sampler.benchmark.report",
         f"Benchmark: {name}" if name else "Benchmark",
-        changes(results) if table is not None else {"rows": [], "prompts": [], "texts": []},
+        changes(results),
         interrupted=f'<p id="interrupted" role="status">{warning}</p>' if warning else "",
         what=f"<p>{what(results)}</p>",
-        verdicts=_verdicts(table) if table is not None else _NOTHING,
-        tables=_tables(results, table) if table is not None else "",
-        notes=_notes(table) if table is not None else "",
-        price=_price(results, table) if table is not None else "",
-        differences=_differences(table) if table is not None else "",
-        tuning=_tuning(results),
+        tuning=_tuning(results.trials),
         how=how(results),
+        **_found(results, table),
     )
+
+
+def _found(results: Results, table: Table | None) -> dict[str, str]:
+    """What is said of the rows, if there is anything to be said."""
+    if table is None:
+        return {"verdicts": _NOTHING, **dict.fromkeys(("tables", "notes", "price", "differences"), "")}
+    return {
+        "verdicts": _verdicts(table),
+        "tables": _tables(results, table),
+        "notes": _notes(table),
+        "price": _price(results, table),
+        "differences": _differences(table),
+    }
 
 
 def write_page(path: str | os.PathLike[str], results: Results, table: Table | None = None) -> Path:
@@ -92,9 +101,9 @@ def _differences(table: Table) -> str:
     return f'<div class="plots">{drawn}</div>'
 
 
-def _tuning(results: Results) -> str:
+def _tuning(trials: list[Trial]) -> str:
     studies: dict[str, list[Trial]] = {}
-    for trial in results.trials:
+    for trial in trials:
         studies.setdefault(trial.tuned, []).append(trial)
     return "".join(
         f"<figure>{plots.tuning(some, f'tuning{n}')}<figcaption>{escaped(_best(some))}</figcaption></figure>"
