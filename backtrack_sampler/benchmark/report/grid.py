@@ -104,8 +104,9 @@ def _on_task(entry: Entry) -> str:
 def _difference(found: Comparison | None, named: bool = False) -> str:
     if found is None:
         return _NONE
-    below = [span(found.difference.low, found.difference.high, True), f"{probability(found.p)}"]
-    below.insert(0, f"{escaped(found.control)} {score(found.score.value)}" if named else score(found.score.value))
+    low, high = found.difference.low, found.difference.high
+    control = f"<bdi>{escaped(found.control)}</bdi> {score(found.score.value)}" if named else score(found.score.value)
+    below = [control, span(low, high, sign=True), probability(found.p)]
     return _cell(found.difference.value, change(found.difference.value), *below, verdict=found.verdict)
 
 

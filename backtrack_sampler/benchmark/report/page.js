@@ -12,6 +12,13 @@
     return element;
   }
 
+  /** A line of several texts, of which none turns the direction of what stands beside it. */
+  function line(tag, parts, className = "") {
+    const element = make(tag, "", className);
+    parts.forEach((part, index) => element.append(index ? " \u00b7 " : "", part instanceof Node ? part : make("bdi", part)));
+    return element;
+  }
+
   const count = (n) => n.toLocaleString("en");
   const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 
@@ -98,15 +105,15 @@
 
   function card({ name, against }, taskName, entry) {
     const what = kindOf(entry), mine = data.texts[entry.mine], theirs = data.texts[entry.theirs];
-    const element = make("div", "", `item ${what}`), head = make("h3"), pair = make("div", "", "pair");
-    head.append(make("b", what), ` \u00b7 ${taskName} \u00b7 item ${entry.item} \u00b7 repeat ${entry.repeat + 1} \u00b7 seed ${entry.seed}`);
+    const element = make("div", "", `item ${what}`), pair = make("div", "", "pair");
+    const head = [make("b", what), taskName, `item ${entry.item}`, `repeat ${entry.repeat + 1}`, `seed ${entry.seed}`];
     if (entry.trace) {
       const link = make("a", "trace");
       link.href = entry.trace;
-      head.append(" \u00b7 ", link);
+      head.push(link);
     }
     pair.append(article(against, theirs), article(name, mine, theirs.text));
-    element.append(head, make("p", data.prompts[entry.prompt], "prompt"), pair);
+    element.append(line("h3", head), make("p", data.prompts[entry.prompt], "prompt"), pair);
     return element;
   }
 
@@ -121,8 +128,8 @@
       `${plural(text.drawn, "token")} drawn, ${count(text.kept)} kept`, plural(text.rollbacks, "rollback"),
       ...(text.reason ? [`ended by ${text.reason}`] : []),
     ];
-    element.append(make("h4", name), shown, make("p", said.join(" \u00b7 "), "said"));
-    if (text.error) element.append(make("p", `failed: ${text.error}`, "said failed"));
+    element.append(make("h4", name), shown, line("p", said, "said"));
+    if (text.error) element.append(line("p", [`failed: ${text.error}`], "said failed"));
     if (text.back.length) element.append(takenBack(text));
     return element;
   }
@@ -130,9 +137,9 @@
   function takenBack({ back, more: others }) {
     const list = make("ul", "", "back");
     for (const [place, text, why] of back) {
-      const line = make("li", `after ${plural(place, "token")}: `);
-      line.append(make("del", text), why ? ` \u2014 ${why}` : "");
-      list.append(line);
+      const element = make("li", `after ${plural(place, "token")}: `);
+      element.append(make("del", text), why ? " \u2014 " : "", make("bdi", why));
+      list.append(element);
     }
     if (others) list.append(make("li", `and ${count(others)} more`));
     return list;
