@@ -178,7 +178,7 @@ def made_results(
                             samples.append(
                                 world.record(base_arm, base_ability, base_kept, 0, task, item.id, repeat, len(samples))
                             )
-                        key = base_arm.key, task, item.id, repeat
+                        key = arm.key, task, item.id, repeat
                         if len(samples) > len(results.samples.get(key, ())):
                             results.samples[key] = samples
                         scores.append(_chosen(control, samples))
