@@ -91,8 +91,9 @@ def _events(
             state={},
         )
     ]
-    for number, (position, text, why) in enumerate(record.taken_back, 1):
-        data = {"back_to_token": position, "taken_back": text, "asked_by": why}
+    for number, (position, text, said) in enumerate(record.taken_back, 1):
+        who, _, why = said.partition(": ")
+        data = {"back_to_token": position, "taken_back": text, "who": who, "why": why}
         happened.append(event.InfoEvent(source=f"rollback {number} of {whole}", data=data, metadata=data))
     happened.append(
         event.ModelEvent(

@@ -174,7 +174,10 @@ def test_what_was_taken_back_are_events_in_their_order(logs: Path) -> None:
     for sample in read(logs, "ngram", "sums").samples:
         told = [event.data for event in sample.events if event.event == "info"]
         expected = record(OPERATOR, "sums", int(sample.id.split("-")[1]), sample.epoch - 1).taken_back
-        assert [(each["back_to_token"], each["taken_back"], each["asked_by"]) for each in told] == expected
+        assert [
+            (each["back_to_token"], each["taken_back"], f"{each['who']}: {each['why']}") for each in told
+        ] == expected
+        assert {each["who"] for each in told} == {"NGramOverlap"}
         kinds = [event.event for event in sample.events]
         assert kinds == ["sample_init", "info", "info", "model", "score"]
     assert not any(each.event == "info" for sample in read(logs, "baseline", "sums").samples for each in sample.events)
@@ -296,7 +299,8 @@ def test_the_viewer_shows_them(viewer: str, browser: Browser) -> None:
     page.get_by_text("rollback 2 of 2").wait_for()
     text = page.inner_text("body")
     assert '"taken_back": " <b>x</b>"' in text
-    assert '"asked_by": "NGramOverlap: the 3-gram has come before"' in text
+    assert '"who": "NGramOverlap"' in text
+    assert '"why": "the 3-gram has come before"' in text
     assert "gcd of 1 and 6?" in text
     assert not errors
     page.close()
