@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from backtrack_sampler.benchmark.config import Experiment, read_experiment
 from backtrack_sampler.benchmark.tasks import DEVELOPMENT, TEST
+from backtrack_sampler.cli.main import main
 from backtrack_sampler.benchmark.tasks.find import find_task, task_names
 
 ROOT = Path(__file__).parents[2]
@@ -133,14 +134,23 @@ def test_a_task_of_ones_own() -> None:
         assert task.score(item, f" {item.id}").value == 0
 
 
-def test_the_commands_and_imports_of_the_page() -> None:
-    """Commands have the options that they are shown with; Python that needs a model compiles, and its imports are there."""
-    from backtrack_sampler.cli.main import main
+COMMANDS = re.findall(r"^backtrack-sampler .*$", "\n".join(blocks("sh")), re.M)
 
-    with pytest.raises(SystemExit):
-        main(["benchmark", "--help"])
-    for command in re.findall(r"^backtrack-sampler .*$", "\n".join(blocks("sh")), re.M):
-        assert shlex.split(command)[:3] == ["backtrack-sampler", "benchmark", "--config"]
-    for code in blocks("py"):
-        compile(code, "benchmarking.md", "exec")
-        exec("\n".join(line for line in code.splitlines() if line.startswith("from ")), {})
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_page(command: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It takes the page's file, and says what it would run."""
+    for text in blocks("yaml"):
+        if name := re.match(r"# (\w+\.yaml)\n", text):
+            (here / name[1]).write_text(text, encoding="utf-8")
+    program, *arguments = shlex.split(command)
+    assert program == "backtrack-sampler"
+    assert main([*arguments, *([] if "--check" in arguments else ["--check"])]) == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("code", blocks("py"), ids=range(len(blocks("py"))))
+def test_the_imports_of_the_page(code: str) -> None:
+    """What needs a model compiles, and what it imports is there."""
+    compile(code, "benchmarking.md", "exec")
+    exec("\n".join(line for line in code.splitlines() if line.startswith("from ")), {})
