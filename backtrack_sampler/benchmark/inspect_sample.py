@@ -52,7 +52,7 @@ def inspect_sample(row: Row, model_name: str, item: Item, record: Record, graded
         model=model_name,
         choices=[model.ChatCompletionChoice(message=answer, stop_reason=stop_reason)],
         usage=usage,
-        error=record.error or None,
+        error=_of_the_stream(record),
     )
     score = scorer.Score(
         value=record.score if graded else "C" if record.score else "I",
@@ -73,7 +73,7 @@ def inspect_sample(row: Row, model_name: str, item: Item, record: Record, graded
         model_usage={model_name: usage},
         started_at=created.isoformat(),
         completed_at=created.isoformat(),
-        error=log.EvalError(message=record.error, traceback="", traceback_ansi="") if record.error else None,
+        error=_error(record),
     )
 
 
@@ -103,7 +103,7 @@ def _events(
             tool_choice="none",
             config=model.GenerateConfig(temperature=row.arm.sampling.get("temperature"), seed=record.seed),
             output=output,
-            error=record.error or None,
+            error=_of_the_stream(record),
         )
     )
     happened.append(event.ScoreEvent(score=score, target=_target(item), scorer="score"))
@@ -122,6 +122,18 @@ def _messages(item: Item, record: Record) -> list[Any]:
         kinds.get(each["role"], model.ChatMessageUser)(id=f"{record.key}-{number}", content=each["content"])
         for number, each in enumerate(said)
     ]
+
+
+def _error(record: Record) -> Any:
+    """What the viewer shows by itself; it shows the traceback, of which a record has none."""
+    if not record.error:
+        return None
+    return inspect_module("log").EvalError(message=record.error, traceback=record.error, traceback_ansi=record.error)
+
+
+def _of_the_stream(record: Record) -> str | None:
+    """What has ended it; a text that has come to its end and could not be scored is no failure of the model."""
+    return record.error if record.error and not record.finish_reason else None
 
 
 def _target(item: Item) -> str:

@@ -58,7 +58,7 @@ def record(arm: Arm, task: str, number: int, repeat: int) -> Record:
         drawn=6 if arm.strategies else 2,
         rollbacks=2 if arm.strategies else 0,
         log_probability=None if failed else -0.5,
-        finish_reason="" if failed else ("stop", "length")[repeat % 2],
+        finish_reason="" if failed and not repeat else ("stop", "length")[repeat % 2],
         error="the checker failed with ValueError: x" if failed else "",
         taken_back=taken_back if arm.strategies else [],
     )
@@ -190,6 +190,9 @@ def test_an_error_is_said_and_counts_as_wrong(logs: Path) -> None:
     assert [sample.id for sample in failed] == [f"sums-{ITEMS - 1}"] * REPEATS
     for sample in failed:
         assert sample.error.message == "the checker failed with ValueError: x"
+        assert sample.error.message in sample.error.traceback_ansi  # all that the viewer shows
+        (call,) = (event for event in sample.events if event.event == "model")
+        assert call.error == (sample.error.message if sample.epoch == 1 else None)  # the other one came to its end
         assert sample.scores["score"].value == "I"
         assert "counts as wrong" in sample.scores["score"].explanation
     assert log.results.completed_samples == ITEMS * REPEATS
