@@ -22,7 +22,10 @@ from ..specs import is_provider_file
 from ..trace.files import write_atomically
 from .arms import digest
 
-__all__ = ["describe_model", "model_files", "model_key", "model_sha256"]
+__all__ = ["CACHE", "describe_model", "model_files", "model_key", "model_sha256"]
+
+#: The file of digests that are known.
+CACHE = "model_digests.json"
 
 #: Weights, the first kind that a folder has: the others are the same once more, for other programs.
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.gguf")
@@ -48,7 +51,7 @@ def describe_model(
     provider: BaseProvider,
     model: str | None = None,
     options: Mapping[str, Any] | None = None,
-    cache: str | os.PathLike[str] | None = None,
+    folder: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """A model as results name it; JSON, and without folders of this machine.
 
@@ -56,7 +59,7 @@ def describe_model(
         provider: it, loaded.
         model: what it was loaded by; None: the embedded one, or whatever the provider has.
         options: what else it was loaded with, such as `dtype`.
-        cache: see `model_sha256`.
+        folder: see `model_sha256`.
 
     Returns:
         "name", "engine", "sha256", and "options": those that change what it writes.
@@ -68,7 +71,7 @@ def describe_model(
     return {
         "name": name,
         "engine": type(provider).__name__.removesuffix("Provider").lower(),
-        "sha256": model_sha256(provider, model, options, cache),
+        "sha256": model_sha256(provider, model, options, folder),
         "options": json.loads(json.dumps({k: v for k, v in options.items() if k not in _NOT_THE_MODEL}, default=str)),
     }
 
@@ -82,7 +85,7 @@ def model_sha256(
     provider: BaseProvider,
     model: str | None = None,
     options: Mapping[str, Any] | None = None,
-    cache: str | os.PathLike[str] | None = None,
+    folder: str | os.PathLike[str] | None = None,
 ) -> str:
     """A digest of a model: another quantisation is another model, and so is another tokenizer.
 
@@ -90,16 +93,20 @@ def model_sha256(
         provider: it, loaded.
         model: what it was loaded by: a file, a folder, a name on a hub.
         options: what else it was loaded with; `revision` and `cache_dir` say where a hub's files are.
-        cache: a JSON file of digests by path, size and time of change, which is read and written; None: all
-            files are read.
+        folder: where digests are kept, by path, size and time of change, so that files which have not changed are
+            read once; None: they are read each time.
 
     Returns:
         SHA-256, hexadecimal. Of one file: what `sha256sum` says. Of several: that of its lines about them. Of a
         provider without files: of its name, its source and its vocabulary.
+
+    Raises:
+        InputError: a file cannot be read, or the digests cannot be kept.
     """
     files = model_files(provider, model, options or {})
     if not files:
         return hashlib.sha256(json.dumps(_without_files(provider)).encode()).hexdigest()
+    cache = None if folder is None else Path(folder) / CACHE
     known = _read(cache)
     before = dict(known)
     keys = {name: _state(file) for name, file in files.items()}
@@ -180,10 +187,10 @@ def _sha256(file: Path) -> str:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from error
 
 
-def _read(cache: str | os.PathLike[str] | None) -> dict[str, str]:
+def _read(cache: Path | None) -> dict[str, str]:
     if cache is not None:
         with suppress(OSError, ValueError):  # then all is read anew
-            found = json.loads(Path(cache).read_text(encoding="utf-8"))
+            found = json.loads(cache.read_text(encoding="utf-8"))
             if isinstance(found, dict):
                 return {str(key): str(value) for key, value in found.items()}
     return {}

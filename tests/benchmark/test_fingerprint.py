@@ -117,18 +117,20 @@ def test_files_are_read_once(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     read: list[str] = []
     whole = fingerprint._sha256
     monkeypatch.setattr(fingerprint, "_sha256", lambda file: read.append(file.name) or whole(file))
-    cache = tmp_path / "digests.json"
-    first = model_sha256(named("tiny"), str(folder), None, cache)
+    kept = tmp_path / "run"
+    kept.mkdir()
+    first = model_sha256(named("tiny"), str(folder), None, kept)
     assert len(read) == 5
-    assert model_sha256(named("tiny"), str(folder), None, cache) == first
+    assert model_sha256(named("tiny"), str(folder), None, kept) == first
     assert len(read) == 5
     os.utime(folder / "config.json", ns=(1, 1))
-    assert model_sha256(named("tiny"), str(folder), None, cache) == first
+    assert model_sha256(named("tiny"), str(folder), None, kept) == first
     assert read[5:] == ["config.json"]
-    assert str(tmp_path) not in cache.read_text()
+    (file,) = kept.iterdir()
+    assert str(tmp_path) not in file.read_text()
     for broken in ("{", "[]", ""):
-        cache.write_text(broken)
-        assert model_sha256(named("tiny"), str(folder), None, cache) == first
+        file.write_text(broken)
+        assert model_sha256(named("tiny"), str(folder), None, kept) == first
 
 
 def test_how_it_was_loaded_counts_where_it_changes_what_is_written(folder: Path) -> None:
