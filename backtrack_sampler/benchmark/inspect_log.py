@@ -28,7 +28,7 @@ _USUAL = {**sampling_of(), "temperature": None}
 
 
 def write_inspect_logs(results: Results, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write a log for each row and task. Logs that are there already are replaced.
+    """Write a log for each row and task. Where a run goes on, its logs are replaced: they keep names and identities.
 
     Rows of controls that choose among samples have no texts of their own, and no log: what they have scored
     stands in the metadata of the row that they stand beside.
@@ -47,9 +47,7 @@ def write_inspect_logs(results: Results, folder: str | os.PathLike[str]) -> list
         Path(folder).mkdir(parents=True, exist_ok=True)
         for row in results.rows:
             for task in row.outcomes:
-                path = (
-                    Path(folder) / f"{_created(results):%Y-%m-%dT%H-%M-%S+00-00}_{_plain(task)}_{_plain(row.name)}.eval"
-                )
+                path = Path(folder) / f"{_plain(row.name)}_{_plain(task)}.eval"
                 log.write_eval_log(inspect_log(results, row, task), str(path), format="eval")
                 written.append(path)
     except OSError as error:
@@ -72,7 +70,8 @@ def inspect_log(results: Results, row: Row, task: str) -> Any:
         if (arm, name) == (row.arm.key, task) and item in ids
     ]
     name, sampling = f"{_model_name(results)}/{row.name}", dict(row.arm.sampling)
-    identity = digest([results.about.get("started"), row.name, task])
+    experiment = [results.about.get(each) for each in ("model", "seed")]
+    identity = digest([experiment, row.name, task])
     usage = model.ModelUsage(output_tokens=(drawn := sum(each.drawn for each in records)), total_tokens=drawn)
     config = model.GenerateConfig(
         temperature=sampling.get("temperature"), top_p=sampling.get("top_p"), top_k=sampling.get("top_k") or None
@@ -82,7 +81,7 @@ def inspect_log(results: Results, row: Row, task: str) -> Any:
         status="success" if results.complete else "cancelled",
         eval=log.EvalSpec(
             eval_id=identity,
-            run_id=digest(results.about.get("started")),
+            run_id=digest(experiment),
             task_id=identity,
             created=created.isoformat(),
             task=task,
@@ -150,7 +149,7 @@ def _model_name(results: Results) -> str:
 
 
 def _created(results: Results) -> datetime:
-    """When the run began; that is part of each log's name, so that the same run's logs have the same names."""
+    """When the run began: nothing else is known of when its texts were written."""
     try:
         begun = datetime.fromisoformat(str(results.about.get("started")))
     except ValueError:

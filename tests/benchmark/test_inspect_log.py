@@ -118,7 +118,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(folder: Path, row: str, task: str):
-    (path,) = folder.glob(f"*_{task}*_{row}*.eval")
+    (path,) = folder.glob(f"{row}*_{task}*.eval")
     return read_eval_log(str(path))
 
 
@@ -225,10 +225,13 @@ def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
     }
 
 
-def test_written_again_they_are_the_same_logs(logs: Path, tmp_path: Path) -> None:
-    """Names and identities come from the run: exported twice, a log replaces itself."""
+def test_where_a_run_goes_on_its_logs_are_replaced(logs: Path, tmp_path: Path) -> None:
+    """It has another beginning then, and the same model, seed, rows and tasks: names and identities are the same."""
     before = {path.name: read_eval_log(str(path)).eval.eval_id for path in logs.iterdir()}
-    assert sorted(path.name for path in write_inspect_logs(found(), tmp_path)) == sorted(before)
+    assert len(set(before.values())) == len(before)
+    again = found()
+    again.about["started"] = "2026-02-02T03:04:05+00:00"
+    assert sorted(path.name for path in write_inspect_logs(again, tmp_path)) == sorted(before)
     write_inspect_logs(found(), tmp_path)
     assert {path.name: read_eval_log(str(path)).eval.eval_id for path in tmp_path.iterdir()} == before
 
