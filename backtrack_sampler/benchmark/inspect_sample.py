@@ -81,20 +81,13 @@ def _events(
     row: Row, item: Item, record: Record, messages: list[Any], output: Any, score: Any, created: datetime
 ) -> list[Any]:
     """What has happened, in its order: each rollback with its place, what was taken back, who asked, and why."""
-    event, model, dataset = inspect_module("event"), inspect_module("model"), inspect_module("dataset")
+    event, model = inspect_module("event"), inspect_module("model")
     whole = len(record.taken_back)
-    happened: list[Any] = [
-        event.SampleInitEvent(
-            sample=dataset.Sample(
-                id=record.item, input=item.prompt if isinstance(item.prompt, str) else messages, target=_target(item)
-            ),
-            state={},
-        )
-    ]
+    happened: list[Any] = []
     for number, (position, text, said) in enumerate(record.taken_back, 1):
         who, _, why = said.partition(": ")
         data = {"back_to_token": position, "taken_back": text, "who": who, "why": why}
-        happened.append(event.InfoEvent(source=f"rollback {number} of {whole}", data=data, metadata=data))
+        happened.append(event.InfoEvent(source=f"rollback {number} of {whole}", data=data))
     happened.append(
         event.ModelEvent(
             model=output.model,
@@ -158,5 +151,4 @@ def _metadata(row: Row, record: Record, item: Item) -> dict[str, Any]:
         "log_probability": record.log_probability,
         "finish_reason": record.finish_reason,
         "cluster": item.cluster or item.id,
-        "sampling": dict(row.arm.sampling),
     }

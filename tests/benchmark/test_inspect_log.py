@@ -179,7 +179,7 @@ def test_what_was_taken_back_are_events_in_their_order(logs: Path) -> None:
         ] == expected
         assert {each["who"] for each in told} == {"NGramOverlap"}
         kinds = [event.event for event in sample.events]
-        assert kinds == ["sample_init", "info", "info", "model", "score"]
+        assert kinds == ["info", "info", "model", "score"]
     assert not any(each.event == "info" for sample in read(logs, "baseline", "sums").samples for each in sample.events)
 
 
