@@ -86,7 +86,7 @@ class Execution(NamedTuple):
         return self.outcome == PASSED
 
 
-def execute(parts: Sequence[str], limits: Limits = Limits()) -> Execution:  # noqa: B008  # frozen
+def execute(parts: Sequence[str], limits: Limits = Limits()) -> Execution:
     """Run a program, in parts that share one namespace, so that no part can swallow the next.
 
     It passes if every part comes to its end. `__name__` is "program" there.
@@ -106,9 +106,7 @@ def execute(parts: Sequence[str], limits: Limits = Limits()) -> Execution:  # no
         return Execution(ERROR, f"a program could not be run: {error}")
 
 
-def execute_all(
-    programs: Sequence[tuple[Sequence[str], Limits]], workers: int | None = None
-) -> Iterator[Execution]:
+def execute_all(programs: Sequence[tuple[Sequence[str], Limits]], workers: int | None = None) -> Iterator[Execution]:
     """Run many programs side by side; the results are in the order of the programs.
 
     Args:

@@ -31,7 +31,9 @@ def estimate(n: int, c: int, k: int) -> float:
     if c > n:
         raise InputError(f"of {n} samples {c} cannot be right")
     if k > n:
-        raise InputError(f"pass@{k} needs {k} samples of each problem or more, and there are {n}: draw more, or lower k")
+        raise InputError(
+            f"pass@{k} needs {k} samples of each problem or more, and there are {n}: draw more, or lower k"
+        )
     whole = comb(n, k)
     return (whole - comb(n - c, k)) / whole
 

@@ -20,9 +20,9 @@ from typing import Any, NoReturn
 if __package__:  # to read, and for type checkers
     from . import hook, limits, walls
 else:  # as it is run: this folder is where Python looks first
-    import hook  # type: ignore[no-redef]
-    import limits  # type: ignore[no-redef]
-    import walls  # type: ignore[no-redef]
+    import hook  # type: ignore[import-not-found, no-redef]
+    import limits  # type: ignore[import-not-found, no-redef]
+    import walls  # type: ignore[import-not-found, no-redef]
 
 _LONGEST = 300  # characters of an error
 

