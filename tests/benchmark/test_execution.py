@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -226,6 +227,8 @@ OUTSIDE = [
     "import os; os.remove(PATH)",
     "import os; os.unlink(PATH.encode())",
     "import os; os.rename(PATH, 'mine')",
+    "open('mine', 'w'); import os; os.rename('mine', PATH)",
+    "open('mine', 'w'); import os; os.link('mine', PATH + '2')",
     "import os; os.replace('/etc/hostname', PATH)",
     "import os; os.link(PATH, 'mine')",
     "import os; os.truncate(PATH, 0)",
@@ -244,10 +247,12 @@ OUTSIDE = [
 ]
 
 
-@pytest.mark.parametrize("walls", ["hook and walls", "walls alone"])
-def test_other_files_are_out_of_reach(walls: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither written nor deleted, renamed, linked, or changed in any way: refused by Python, and by the kernel."""
-    if walls == "walls alone":
+@pytest.mark.parametrize("alone", ["hook", "walls"])
+def test_other_files_are_out_of_reach(alone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither written nor deleted, renamed, linked, or changed in any way: by Python alone, and by the kernel alone."""
+    if alone == "hook":
+        without(tmp_path, monkeypatch, "__main__.py", "walls.keep_to_folder(os.getcwd())", "''")
+    else:
         without_hook(tmp_path, monkeypatch)
         if "own folder" in guards():  # a platform without: then it says so
             return
@@ -256,7 +261,7 @@ def test_other_files_are_out_of_reach(walls: str, tmp_path: Path, monkeypatch: p
     other.write_text("precious")
     before = os.stat(other)
     # The kernel's wall keeps content and names; a mode or a time may be its owner's to change.
-    tried = [each for each in OUTSIDE if walls != "walls alone" or ("chmod" not in each and "utime" not in each)]
+    tried = [each for each in OUTSIDE if alone == "hook" or ("chmod" not in each and "utime" not in each)]
     programs = [(["import os\nPATH = " + repr(str(other)), each], Limits()) for each in tried]
     outcomes = [found.outcome for found in execute_all(programs)]
     assert {each: outcome for each, outcome in zip(tried, outcomes, strict=True) if outcome != FAILED} == {}
@@ -267,11 +272,17 @@ def test_other_files_are_out_of_reach(walls: str, tmp_path: Path, monkeypatch: p
 
 def without_hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs are run without the audit hook, as if one had got around it."""
-    guard = tmp_path / "guard"
-    guard.mkdir()
-    for file in execution._GUARD.glob("*.py"):
-        (guard / file.name).write_text("def install(): pass\n" if file.name == "hook.py" else file.read_text())
-    monkeypatch.setattr(execution, "_GUARD", guard)
+    without(tmp_path, monkeypatch, "__main__.py", "hook.install()", "pass")
+
+
+def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, guard: str, nothing: str) -> None:
+    """Programs are run without one of the guards."""
+    folder = tmp_path / "guard"
+    shutil.copytree(execution._GUARD, folder)
+    code = (folder / name).read_text()
+    assert guard in code
+    (folder / name).write_text(code.replace(guard, nothing))
+    monkeypatch.setattr(execution, "_GUARD", folder)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +329,10 @@ def test_the_kernel_has_it_leave_the_network_too(tmp_path: Path, monkeypatch: py
 
 CHILDREN = {
     "a child": "import os, time\nif not os.fork(): time.sleep(1000)",
-    "a daemon": "import os, time\nif not os.fork():\n    os.setsid()\n    if not os.fork(): time.sleep(1000)",
+    "a daemon": (
+        "import os, time\nif not os.fork():\n    os.setsid()\n    if not os.fork():\n"
+        "        open('begun', 'w'); time.sleep(1000)\nwhile not os.path.exists('begun'): pass"
+    ),
     "a fork bomb": "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
     "a murderer": "import os\nos.kill(-1, 9)\nwhile True: pass",
 }
@@ -345,6 +359,7 @@ def test_it_sees_nothing_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "secret")
     monkeypatch.setenv("PYTHONSTARTUP", "/nowhere")
     assert execute(["import os\nassert 'secret' not in str(os.environ) and 'PYTHONSTARTUP' not in os.environ"]).passed
+    assert execute(["import os\nos.lseek(0, 0, 0)\nassert os.read(0, 1) == b''"]).passed  # nor what was asked
     assert execute(["input()"])[:2] == (FAILED, "EOFError: EOF when reading a line")
     assert execute(["import sys\nassert sys.stdin.read() == ''"]).passed
 
@@ -353,10 +368,11 @@ def test_who_runs_it_may_be_killed(folders: Path) -> None:
     """With kill -9 as well: the programs end with it."""
     code = (
         f"import sys, tempfile; sys.path.insert(0, {str(ROOT)!r}); tempfile.tempdir = {str(folders)!r}\n"
-        "from backtrack_sampler.benchmark.execution import *\nexecute(['import time; time.sleep(1000)'], Limits(wall=1000))"
+        "from backtrack_sampler.benchmark.execution import *\n"
+        'execute([\'open("begun", "w"); import time; time.sleep(1000)\'], Limits(wall=1000))'
     )
     with subprocess.Popen([sys.executable, "-c", code]) as process:
-        while len(working_in(folders)) < 1:
+        while not list(folders.glob("*/begun")):
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     until_none_works_in(folders)
