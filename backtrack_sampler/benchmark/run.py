@@ -13,7 +13,6 @@ from ..errors import InputError
 from ..events import Listener
 from ..provider.base_provider import BaseProvider
 from ..stream import TokenStream
-from ..trace.files import write_atomically
 from .about import about_run, describe_model, model_key
 from .arms import Arm, digest
 from .drawing import Drawer, Wanted
@@ -117,9 +116,7 @@ class _Run:
         finally:
             self._store.close()
 
-    def _fill(
-        self, found: Results, measurement: Measurement, development: Mapping[str, Mapping[str, float]]
-    ) -> None:
+    def _fill(self, found: Results, measurement: Measurement, development: Mapping[str, Mapping[str, float]]) -> None:
         found.rows = measurement.rows(development)
         found.records, found.samples = measurement.records, measurement.samples
         found.traces = self._traces.links(found.records)
@@ -184,7 +181,9 @@ class _Run:
             "model": self._model,
             "seed": experiment.evaluation.seed,
             "max_new_tokens": experiment.generation.max_new_tokens,
-            "tasks": [[task.name, task.version, digest([item.id for item in items])] for task, items in self._development],
+            "tasks": [
+                [task.name, task.version, digest([item.id for item in items])] for task, items in self._development
+            ],
         }
 
     def _tuned_arms(self, tuned: Sequence[Tuned]) -> tuple[list[Arm], dict[str, dict[str, float]]]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import MissingPackageError
 from .arms import Arm
+from .measuring import Partial
 from .ranges import Choice
 from .results import Trial
 from .search_space import Tuning
@@ -20,22 +21,6 @@ if TYPE_CHECKING:
     import optuna
 
 __all__ = ["Measure", "OnTrial", "Partial", "Tuned", "trials_of", "tune"]
-
-
-class Partial(NamedTuple):
-    """What an arm has scored so far.
-
-    Attributes:
-        items: that it was run on.
-        score: their mean, from 0 to 1.
-        drawn: tokens drawn for an item, on average.
-        planned: items that it will have been run on at the end; 0 if that is not known.
-    """
-
-    items: int
-    score: float
-    drawn: float
-    planned: int = 0
 
 
 Measure: TypeAlias = Callable[[Arm], Iterator[Partial]]

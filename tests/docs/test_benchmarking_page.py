@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from backtrack_sampler.benchmark.config import Experiment, read_experiment
 from backtrack_sampler.benchmark.tasks import DEVELOPMENT, TEST
-from backtrack_sampler.cli.main import main
 from backtrack_sampler.benchmark.tasks.find import find_task, task_names
+from backtrack_sampler.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "benchmarking.md").read_text(encoding="utf-8")
