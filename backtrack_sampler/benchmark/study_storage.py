@@ -8,11 +8,12 @@ for ever where the path is relative.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -111,7 +112,7 @@ class StudyStorage:
     def __enter__(self) -> StudyStorage:
         if self._file is not None:
             with self.errors():
-                self._held.enter_context(FileLock(self._lock_of(self.worker), timeout=0))
+                self._held.enter_context(FileLock(self._lock_of(self.worker), timeout=_LOCKED))
         return self
 
     def __exit__(
@@ -119,7 +120,9 @@ class StudyStorage:
     ) -> None:
         self._held.close()
         if self._file is not None:
-            self._lock_of(self.worker).unlink(missing_ok=True)
+            with suppress(OSError):  # whatever it is, it has no part in what was found
+                for worker in self._workers():
+                    self._is_dead(worker)  # and its lock goes
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -132,7 +135,7 @@ class StudyStorage:
             raise InputError(f"{self.name} is locked by another process: end it, or give another storage") from error
         except optuna.exceptions.StorageInternalError as error:
             raise self._unusable(error.__cause__ or error) from error
-        except (OSError, NotImplementedError, sqlalchemy.exc.SQLAlchemyError, RuntimeError) as error:
+        except (OSError, sqlalchemy.exc.SQLAlchemyError, RuntimeError) as error:
             raise self._unusable(error) from error
 
     def _unusable(self, error: BaseException) -> InputError:
@@ -146,17 +149,18 @@ class StudyStorage:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna.storages.fail_stale_trials(study)
-            found, self._stale = self._stale, []
-            return found
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [trial for trial in running if self._has_lost_its_worker(trial) and fail(study, trial.number)]
+        found = [trial for trial in running if self._has_lost_its_worker(trial) and fail(study, trial.number)]
+        stale, self._stale = self._stale, []
+        return stale + found
 
     def _has_lost_its_worker(self, trial: FrozenTrial) -> bool:
         worker = trial.user_attrs.get(WORKER)
-        if worker == self.worker or self._file is None:
-            return False
         if worker is None:  # it died before it could say so, or has only just begun
             return trial.datetime_start is None or datetime.now() - trial.datetime_start > _UNSIGNED
+        return self._file is not None and self._is_dead(worker)
+
+    def _is_dead(self, worker: str) -> bool:
         try:
             with FileLock(self._lock_of(worker), timeout=0):
                 pass
@@ -164,6 +168,12 @@ class StudyStorage:
             return False
         self._lock_of(worker).unlink(missing_ok=True)
         return True
+
+    def _workers(self) -> list[str]:
+        """All that have a lock beside the file, dead ones too."""
+        assert self._file is not None
+        form = re.compile(re.escape(self._file.name) + r"\.([0-9a-f]{32})\.lock")
+        return [found[1] for each in self._file.parent.iterdir() if (found := form.fullmatch(each.name))]
 
     def ask(self, study: optuna.Study) -> optuna.Trial:
         """Begin a trial."""
@@ -173,12 +183,14 @@ class StudyStorage:
 
     @contextmanager
     def alive(self, study: optuna.Study, number: int) -> Iterator[None]:
-        """Others are told that a trial is being run."""
+        """Others are told that a trial is being run; it is to be signed in here."""
         if self._database is None:  # the lock says it
             yield
             return
-        study_id = self._database.get_study_id_from_name(study.study_name)
-        trial_id = self._database.get_trial_id_from_study_id_trial_number(study_id, number)
+        with self.errors():
+            study_id = self._database.get_study_id_from_name(study.study_name)
+            trial_id = self._database.get_trial_id_from_study_id_trial_number(study_id, number)
+            self._database.record_heartbeat(trial_id)  # Optuna never misses a trial that has given none
         done = threading.Event()
         thread = threading.Thread(target=_beat, args=(self._database, trial_id, done), daemon=True)
         thread.start()
@@ -226,11 +238,7 @@ def _drop_half_line(path: Path) -> None:
         if file.read(1) == b"\n":
             return
         file.seek(0)
-        begin = file.read().rfind(b"\n") + 1
-        file.seek(begin)
-        half = file.read()
-        if half.startswith(_BEGIN) or _BEGIN.startswith(half):  # nothing of somebody else's
-            file.truncate(begin)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _check_journal(path: Path) -> None:
@@ -261,13 +269,11 @@ def _twice(url: str, **options: Any) -> RDBStorage:
 
 
 def _beat(database: RDBStorage, trial_id: int, done: threading.Event) -> None:
-    while True:
+    while not done.wait(_BEAT):
         try:
             database.record_heartbeat(trial_id)
         except (optuna.exceptions.OptunaError, sqlalchemy.exc.SQLAlchemyError) as error:  # it may come back
             _log.warning("the study's database does not take a sign of life: %s", error)
-        if done.wait(_BEAT):
-            return
 
 
 def _quiet() -> None:

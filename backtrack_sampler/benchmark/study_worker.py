@@ -176,13 +176,9 @@ class Worker:
         with self._storage.errors():
             trial = self._storage.ask(self._study)
         try:
-            with self._storage.errors():
-                trial.set_user_attr(WORKER, self._storage.worker)
-                if counted_before(self._study.get_trials(deepcopy=False), trial.number) >= self._tuning.n_trials:
-                    fail(self._study, trial.number)  # somebody has begun the last one just before us
-                    return
             with self._storage.alive(self._study, trial.number):
-                self._run(trial)
+                if self._is_needed(trial):
+                    self._run(trial)
         except optuna.exceptions.UpdateFinishedTrialError:
             _log.warning(
                 "trial %d of %s was given to another worker: this one has given no sign of life for too long",
@@ -192,6 +188,15 @@ class Worker:
             with suppress(InputError):  # the first error says it
                 self._give_back(trial.number)
             raise
+
+    def _is_needed(self, trial: optuna.Trial) -> bool:
+        """Sign it; end it where somebody has begun the last one just before."""
+        with self._storage.errors():
+            trial.set_user_attr(WORKER, self._storage.worker)
+            if counted_before(self._study.get_trials(deepcopy=False), trial.number) < self._tuning.n_trials:
+                return True
+            fail(self._study, trial.number)
+            return False
 
     def _give_back(self, number: int) -> None:
         trial = next(each for each in self._trials() if each.number == number)

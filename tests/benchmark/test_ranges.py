@@ -87,6 +87,7 @@ def test_a_step_ends_the_range_at_its_last_value() -> None:
     assert Numbers(1, 10, step=4, whole=True).ends == (1, 9)
     assert 0.3 in Numbers(0, 0.35, step=0.1)
     assert 0.25 not in Numbers(0, 0.35, step=0.1)
+    assert Numbers(100, 101, step=0.001).plain(100.12300000000001) == 100.123
 
 
 @given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.floats(0, 1))

@@ -178,6 +178,7 @@ def test_locks_of_killed_processes_hold_nobody_up(tmp_path: Path, killed: Any) -
     """Their files may lie there, also Optuna's own; a worker that ends leaves none of its own."""
     (tmp_path / "a.journal.lock").symlink_to("a.journal")
     (tmp_path / "a.journal.flock").touch()
+    (tmp_path / f"a.journal.{'0' * 32}.lock").touch()  # of one that was between two trials
     killed(f"journal:{tmp_path / 'a.journal'}")
     _tune(f"journal:{tmp_path / 'a.journal'}")
     assert {each.name for each in tmp_path.iterdir()} == {"a.journal", "a.journal.lock", "a.journal.flock"}
@@ -217,8 +218,12 @@ def test_what_a_living_worker_tries_is_left_to_it(where: str, tmp_path: Path, mo
     assert [each.state for each in found.trials] == ["complete"]
 
 
-def test_a_trial_that_nobody_has_signed_is_given_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("files", [("sqlite",), ()])
+def test_a_trial_that_nobody_has_signed_is_given_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...]
+) -> None:
     """A process that dies between beginning a trial and signing it has not chosen anything yet."""
+    monkeypatch.setattr(study_storage, "_FILES", files)
     storage = f"sqlite:///{tmp_path}/a.db"
     _tune(storage, 1)
     (study_name,) = optuna.get_all_study_names(storage)

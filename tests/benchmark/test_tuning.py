@@ -87,6 +87,8 @@ def test_the_best_setting_becomes_an_arm() -> None:
     assert found.arm.specs[0].options == {"retry": found.parameters["retry"]}
     assert [each.number for each in found.trials] == list(range(12))
     assert {(each.tuned, each.items, each.drawn) for each in found.trials} == {("threshold", 16, 20.0)}
+    tried = [each.parameters["min_probability"] for each in found.trials]
+    assert tried == [float(f"{each:.4g}") for each in tried]  # as people write it, and as it was run
 
 
 def test_the_first_setting_is_the_one_that_nobody_has_tuned() -> None:
@@ -209,11 +211,25 @@ def test_a_setting_that_kills_its_processes_has_failed(journal: str, monkeypatch
     assert _tuning().arm_spec(found.trials[0].parameters) == measured[0]
 
 
+def test_stopping_a_setting_says_nothing_against_it(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be stopped twice and killed twice, and is still tried again."""
+    for kills in (False, False, True, True):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            if kills:
+                patched.setattr(study_worker.Worker, "_give_back", lambda self, number: None)
+            _tune(_failing(KeyboardInterrupt(), 1)[0], 1, storage=journal)
+    assert [each.state for each in _tune(_measure, 1, storage=journal).trials] == ["complete"]
+
+
 def test_a_setting_far_below_the_others_is_given_up() -> None:
     """After the first items that say so, not at its last ones; what measures it is closed, and it is not the best."""
-    closed = []
+    closed, kept = [], []
 
     def measure(arm: Arm) -> Iterator[Partial]:
+        kept.append(measuring(arm))  # so that nothing but a call closes it
+        return kept[-1]
+
+    def measuring(arm: Arm) -> Iterator[Partial]:
         seen = 0
         try:
             for seen in range(8, 41, 8):
@@ -292,3 +308,5 @@ def test_optuna_says_nothing_by_itself(journal: str, capfd: pytest.CaptureFixtur
     _tune(measure, 4, storage=journal)
     _tune(_measure, 5, storage=journal)
     assert capfd.readouterr() == ("", "")
+    assert logging.StreamHandler not in map(type, logging.getLogger("optuna").handlers)
+    assert logging.getLogger("optuna").propagate
