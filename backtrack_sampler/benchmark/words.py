@@ -124,7 +124,7 @@ def notes(table: Table) -> list[str]:
         "the number of p-values in the family. "
         f"'{UNDECIDED.capitalize()}' says that no difference was shown, not that there is none: it may be smaller.",
         f"{BEST_OF_N.capitalize()} (by the model's own mean log-probability) and {MAJORITY} choose among samples, in "
-        "which nothing is taken back, as many as cost the tokens that the strategy has drawn, and at least one for each "
+        "which nothing is taken back, as many as cost the tokens that the strategy has drawn, at least one for each "
         "item. They are the baseline's, or of the arm that is named, where those of the baseline are all the same. "
         f"{ORACLE.capitalize()} counts an item as right where any of these samples is: it knows the answer, nobody "
         "could use it, and it is compared with nothing.",
