@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ..errors import BacktrackError
 from .arms import Arm
 from .controls import PICKS, Spending, together
 from .drawing import Drawer, Wanted
@@ -51,12 +52,18 @@ def _blocks(asked: Sequence[Asked], size: int = _BLOCK) -> Iterator[tuple[Task, 
 
 
 def partly(drawer: Drawer, arm: Arm, asked: Sequence[Asked], repeats: int = 1) -> Iterator[Partial]:
-    """Measure one arm alone; what is known of it each time that all tasks have got on by a block."""
+    """Measure one arm alone; what is known of it each time that all tasks have got on by a block.
+
+    Raises:
+        BacktrackError: all texts of a block have failed.
+    """
     scores: dict[str, list[float]] = {}
     drawn: list[int] = []
     blocks = list(_blocks(asked))
     for place, (task, block) in enumerate(blocks):
         found = drawer.records([Wanted(arm, task, item, repeat) for item in block for repeat in range(repeats)])
+        if all(record.error for record in found):  # its setting is no worse than others: it does not run
+            raise BacktrackError(f"all texts of task {task.name} failed, the first with: {found[0].error}")
         scores.setdefault(task.name, []).extend(record.score for record in found)
         drawn += [record.drawn for record in found]
         if place + 1 == len(blocks) or blocks[place + 1][0] is asked[0].task:

@@ -92,7 +92,8 @@ class _Run:
         cached = LogitCache(provider, int(asked.cache_gib * _GIB)) if asked.cache_gib else provider
         self._drawer = Drawer(
             cached, self._store, model=self._model, seed=asked.seed, max_batch=asked.max_batch,
-            max_new_tokens=experiment.generation.max_new_tokens, on_record=self._tally.on_record, listener=self._listener,
+            max_new_tokens=experiment.generation.max_new_tokens, on_record=self._tally.on_record,
+            listener=self._listener,
         )  # fmt: skip
 
     def results(self) -> Results:

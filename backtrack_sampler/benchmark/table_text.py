@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..terminal.layout import clip, printable, width, wrap
 from .entries import ALL_TASKS, Entry
 from .table import Table
-from .words import control_name, facts, notes, number, p_value, signed, span, verdicts
+from .words import beside_name, control_name, facts, notes, number, p_value, signed, span, verdicts
 
 __all__ = ["DIFFERENCES", "Line", "differences", "scores", "scores_head", "text"]
 
@@ -46,7 +46,7 @@ def scores(table: Table, column: str = ALL_TASKS) -> list[Line]:
     for entry in table.entries(column):
         lines.append(Line(entry.name, _score(entry, tuned)))
         for name, control in entry.beside.items():
-            lines.append(Line(name, _score(control, tuned), 1))
+            lines.append(Line(beside_name(entry, name), _score(control, tuned), 1))
     return lines
 
 
@@ -55,7 +55,7 @@ def differences(table: Table, column: str = ALL_TASKS) -> list[Line]:
     lines = []
     for entry in table.strategies(column):
         lines.append(Line(entry.name, [number(entry.drawn, 1)]))
-        for comparison in entry.comparisons.values():
+        for against, comparison in entry.comparisons.items():
             found = comparison.difference
             cells = [
                 number(comparison.drawn, 1),
@@ -65,7 +65,7 @@ def differences(table: Table, column: str = ALL_TASKS) -> list[Line]:
                 number(comparison.visible_corrected),
                 comparison.verdict,
             ]
-            lines.append(Line(control_name(comparison), cells, 1))
+            lines.append(Line(control_name(entry, against), cells, 1))
     return lines
 
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from .entries import ALL_TASKS, BASELINE, CHEAP, UNDECIDED, Comparison, Entry
+from .entries import ALL_TASKS, CHEAP, UNDECIDED, Entry
 from .rows import BEST_OF_N, MAJORITY, ORACLE
 from .table import Table
 
-__all__ = ["control_name", "facts", "notes", "number", "p_value", "sentence", "signed", "span", "verdicts"]
+__all__ = [
+    "beside_name",
+    "control_name",
+    "facts",
+    "notes",
+    "number",
+    "p_value",
+    "sentence",
+    "signed",
+    "span",
+    "verdicts",
+]
 
 _NOTHING = "–"
 
@@ -36,11 +47,18 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def control_name(comparison: Comparison) -> str:
+def beside_name(entry: Entry, name: str) -> str:
+    """What a control of equal cost is called; with what it draws, where that is not the strategy's baseline."""
+    arm, base = entry.row.beside[name].arm, entry.row.baseline
+    return name if base is None or base.arm == arm else f"{name} of {arm.name}"
+
+
+def control_name(entry: Entry, against: str) -> str:
     """What a strategy is compared with."""
-    if comparison.against in (BEST_OF_N, MAJORITY):
-        return comparison.against
-    return f"best no dearer: {comparison.control}" if comparison.against == CHEAP else comparison.control
+    if against in (BEST_OF_N, MAJORITY):
+        return beside_name(entry, against)
+    control = entry.comparisons[against].control
+    return f"best no dearer: {control}" if against == CHEAP else control
 
 
 def facts(table: Table, column: str = ALL_TASKS) -> str:
@@ -65,8 +83,8 @@ def sentence(entry: Entry) -> str:
     found: dict[str, list[str]] = {}
     for against, comparison in entry.comparisons.items():
         if against != CHEAP:
-            who = comparison.control if against == BASELINE else against
-            found.setdefault(comparison.verdict, []).append(f"{who} ({signed(comparison.difference.value)})")
+            said = f"{control_name(entry, against)} ({signed(comparison.difference.value)})"
+            found.setdefault(comparison.verdict, []).append(said)
     parts = [f"{verdict} {_than(verdict)} {_list(names)}" for verdict, names in found.items()]
     text = f"{entry.name}: {'; '.join(parts)}"
     if entry.price is not None:
@@ -105,10 +123,11 @@ def notes(table: Table) -> list[str]:
         "Visible: the smallest difference that would have been found with 80% power at Holm's strictest step, 5% over "
         "the number of p-values in the family. "
         f"'{UNDECIDED.capitalize()}' says that no difference was shown, not that there is none: it may be smaller.",
-        f"{BEST_OF_N.capitalize()} (by the model's own mean log-probability) and {MAJORITY} choose among samples of "
-        "the baseline until these have cost as many tokens as the strategy has on that item: the last one is drawn to "
-        f"its end, so they draw a little more. {ORACLE.capitalize()} counts an item as right where any of these "
-        "samples is: it knows the answer, nobody could use it, and it is compared with nothing.",
+        f"{BEST_OF_N.capitalize()} (by the model's own mean log-probability) and {MAJORITY} choose among samples, in "
+        "which nothing is taken back, as many as cost the tokens that the strategy has drawn, at least one for each "
+        "item. They are the baseline's, or of the arm that is named, where those of the baseline are all the same. "
+        f"{ORACLE.capitalize()} counts an item as right where any of these samples is: it knows the answer, nobody "
+        "could use it, and it is compared with nothing.",
         "Best no dearer: of the controls that draw once and no more tokens than the strategy, the one with the best "
         "score on these very items. Choosing it by these items flatters it: a strategy that is not distinguishable "
         "from it may still be as good as, or a little better than, any control chosen beforehand.",

@@ -53,6 +53,9 @@ STRATEGIES: dict[str, tuple[Arm, float, float, float, str, bool]] = {
     "probability-threshold T=0.7": (
         Arm("probability-threshold T=0.7", (("operator", _OPERATOR),), sampling_of(temperature=0.7)), 0.61, 19.0, 6.0, "baseline T=0.7", False,
     ),
+    "probability-threshold T=0": (
+        Arm("probability-threshold T=0", (("operator", _OPERATOR),), sampling_of(temperature=0.0)), 0.62, 18.0, 3.0, "greedy", False,
+    ),
 }  # fmt: skip
 
 #: name -> how much harder it is than the scores above say.
@@ -164,13 +167,28 @@ def made_results(
             made[name] = Row(name, "control", arm, written(arm, ability, kept, 0))
     for name in strategies:
         arm, ability, kept, back, base, tuned = STRATEGIES[name]
-        outcomes, beside = written(arm, ability, kept, back), {}
-        base_arm, base_ability, base_kept = CONTROLS[base]
+        outcomes = written(arm, ability, kept, back)
+        beside: dict[str, Row] = {}
+        # Samples of greedy decoding are all the same: those of another control are chosen among.
+        base_arm, base_ability, base_kept = CONTROLS["baseline T=1" if base == "greedy" else base]
+        for task, mine in outcomes.items():
+            left = 0.0  # of the strategy's tokens
+            for outcome in mine:
+                for repeat in range(repeats):
+                    left += results.records[arm.key, task, outcome.item, repeat].drawn
+                    samples: list[Record] = []
+                    while not samples or left > base_kept / 2:
+                        samples.append(
+                            world.record(base_arm, base_ability, base_kept, 0, task, outcome.item, repeat, len(samples))
+                        )
+                        left -= samples[-1].drawn
+                    results.samples[arm.key, task, outcome.item, repeat] = samples
         for control in (BEST_OF_N, MAJORITY, ORACLE):
             scored: dict[str, list[Outcome]] = {}
             for task, mine in outcomes.items():
                 scored[task] = []
                 for outcome in mine:
+<<<<<<< HEAD
                     item, scores, cost, first = world.items[task][outcome.item], [], 0, []
                     for repeat in range(repeats):
                         samples: list[Record] = []
@@ -188,6 +206,16 @@ def made_results(
             beside[control] = Row(
                 f"{control} beside {name}", "oracle" if control == ORACLE else "equal cost", base_arm, scored
             )
+=======
+                    pools = [results.samples[arm.key, task, outcome.item, repeat] for repeat in range(repeats)]
+                    cost = sum(each.drawn for pool in pools for each in pool) / repeats
+                    chosen = [_chosen(control, pool) for pool in pools]
+                    scored[task].append(
+                        _outcome(world.items[task][outcome.item], [pool[0] for pool in pools], chosen, cost)
+                    )
+            kind = "oracle" if control == ORACLE else "equal cost"
+            beside[control] = Row(f"{name}, {control}", kind, base_arm, scored)
+>>>>>>> stats
         development = (
             {task: sum(each.score for each in outcomes[task]) / items + 0.04 for task in outcomes} if tuned else {}
         )

@@ -37,7 +37,7 @@ def read(text: str) -> list[dict[str, str]]:
 def test_every_row_is_there_for_every_task_with_what_stands_beside_it() -> None:
     """A line each, not rounded; of a strategy, all numbers of its comparisons."""
     lines = read(results_csv(table()))
-    assert len(lines) == 3 * (5 + 6 * 4)
+    assert len(lines) == 3 * (5 + 7 * 4)
     assert all(None not in line.values() for line in lines)
     for entry in table().strategies("sums"):
         line = next(each for each in lines if (each["row"], each["task"]) == (entry.name, "sums"))
@@ -59,7 +59,7 @@ def test_every_row_is_there_for_every_task_with_what_stands_beside_it() -> None:
 def test_every_item_of_every_row_is_there() -> None:
     """Scores and costs as in the rows."""
     lines = read(items_csv(table().rows))
-    assert len(lines) == 20 * (5 + 6 * 4)
+    assert len(lines) == 20 * (5 + 7 * 4)
     row = table().rows[0]
     mine = [line for line in lines if line["row"] == row.name]
     assert [float(line["score"]) for line in mine] == [
@@ -91,7 +91,7 @@ def test_json_has_everything_and_is_json() -> None:
     whole = json.loads(results_json(table(), results()), parse_constant=refuse)
     assert whole["about"] == results().about
     assert whole["tasks"] == table().tasks
-    assert len(whole["rows"]) == 3 * 11
+    assert len(whole["rows"]) == 3 * 12
     row = next(each for each in whole["rows"] if each["row"] == "repetition")
     assert row["comparisons"]["baseline"]["verdict"] == table().entry("repetition").comparisons["baseline"].verdict
     assert row["strategies"] == [["operator", "repetition"]]
