@@ -15,15 +15,17 @@ from ..errors import InputError
 from ..trace.files import write_atomically
 from .entries import COMPARED, Comparison, Entry
 from .markdown import as_markdown
+from .pass_at_k import Passed, passed
 from .results import Results, Trial
 from .rows import Outcome, Row
 from .table import Table
 
-__all__ = ["items_csv", "results_csv", "results_json", "trials_csv", "write_results"]
+__all__ = ["items_csv", "pass_at_k_csv", "results_csv", "results_json", "trials_csv", "write_results"]
 
 
 def write_results(folder: str | os.PathLike[str], results: Results, table: Table | None = None) -> list[Path]:
-    """Write `results.csv`, `results.json`, `items.csv`, `results.md`, and `trials.csv` where something was tuned.
+    """Write `results.csv`, `results.json`, `items.csv` and `results.md`; where there are several repeats
+    `pass_at_k.csv`, and where something was tuned `trials.csv`.
 
     Args:
         folder: it must be there.
@@ -40,6 +42,7 @@ def write_results(folder: str | os.PathLike[str], results: Results, table: Table
         "items.csv": items_csv(table.rows),
         "results.md": as_markdown(table, tasks=True, title=title),
         **({"trials.csv": trials_csv(results.trials)} if results.trials else {}),
+        **({"pass_at_k.csv": pass_at_k_csv(several)} if (several := passed(results)) else {}),
     }
     if not Path(folder).is_dir():
         raise InputError(f"there is no folder {folder} to write results to: make it first")
@@ -79,6 +82,14 @@ def items_csv(rows: Sequence[Row]) -> str:
                     for outcome in outcomes
                 ]
     return _csv(lines, ["row", "beside", "kind", "task", *Outcome._fields])
+
+
+def pass_at_k_csv(several: Sequence[Passed]) -> str:
+    """A line for each row and task: what it would solve with so many attempts, see `pass_at_k`."""
+    return _csv([
+        {"row": each.row, "task": each.task, **{f"pass@{k}": value for k, value in each.at.items()}}
+        for each in several
+    ])  # fmt: skip
 
 
 def trials_csv(trials: Sequence[Trial]) -> str:

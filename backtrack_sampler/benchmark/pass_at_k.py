@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import comb
+from typing import NamedTuple
 
 from ..checks import check_count
 from ..errors import InputError
 from .records import Record
+from .results import Results
 
-__all__ = ["counts_of", "estimate", "pass_at_k"]
+__all__ = ["Passed", "counts_of", "estimate", "pass_at_k", "passed"]
+
+_WANTED = (1, 2, 5, 10, 100)
 
 
 def estimate(n: int, c: int, k: int) -> float:
@@ -61,3 +65,32 @@ def counts_of(records: Iterable[Record]) -> Mapping[str, tuple[int, int]]:
         n, c = counts.get(record.item, (0, 0))
         counts[record.item] = n + 1, c + (record.score >= 1)
     return counts
+
+
+class Passed(NamedTuple):
+    """What a row would solve with several attempts.
+
+    Attributes:
+        row, task: names.
+        at: k -> pass@k, for some k up to the number of repeats.
+    """
+
+    row: str
+    task: str
+    at: Mapping[int, float]
+
+
+def passed(results: Results) -> list[Passed]:
+    """pass@k of every row and task, from its repeats; nothing where there is only one of each."""
+    repeats = 1 + max((repeat for *_, repeat in results.records), default=0)
+    if repeats < 2:
+        return []
+    ks = sorted({k for k in _WANTED if k <= repeats} | {repeats})
+    found = []
+    for row in results.rows:
+        for task, outcomes in row.outcomes.items():
+            counts = counts_of(
+                results.records[row.arm.key, task, each.item, repeat] for each in outcomes for repeat in range(repeats)
+            )
+            found.append(Passed(row.name, task, {k: pass_at_k(counts.values(), k) for k in ks}))
+    return found

@@ -81,6 +81,8 @@ class _Run:
         self._development = [Asked(task, task.items(DEVELOPMENT, limit)) for task in tasks] if tuned else []
         self._tunings = [(tuning, sampling) for tuning in tuned for sampling in experiment.samplings()]
         self._tally = Tally(progress)
+        for task in tasks:
+            task.prepare()
         folder = _made(experiment.folder)
         model = describe_model(provider, experiment.model_name_or_path, experiment.model_options(), folder)
         said = experiment.model_dump(mode="json")

@@ -81,6 +81,13 @@ class Task(ABC):
             InputError: there are none, or their data cannot be had here.
         """
 
+    def prepare(self) -> None:
+        """Called once before any text is drawn: the place to find out whether answers can be scored here.
+
+        Raises:
+            InputError: they cannot.
+        """
+
     @abstractmethod
     def score(self, item: Item, text: str) -> Score:
         """What a text is worth as the answer to an item. It is never executed or evaluated as code, unless

@@ -81,6 +81,9 @@ class HumanEval(Task):
             chosen = [name for name in _problems() if name not in set(chosen)]
         return [_item(_problems()[name]) for name in chosen[:limit]]
 
+    def prepare(self) -> None:
+        calibrate()
+
     def score(self, item: Item, text: str) -> Score:
         return next(self.scores([(item, text)]))
 
