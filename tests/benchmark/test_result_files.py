@@ -15,7 +15,15 @@ import pytest
 from made_rows import made_results
 
 from backtrack_sampler import InputError
-from backtrack_sampler.benchmark.files import items_csv, results_csv, results_json, trials_csv, write_results
+from backtrack_sampler.benchmark.files import (
+    items_csv,
+    pass_at_k_csv,
+    results_csv,
+    results_json,
+    trials_csv,
+    write_results,
+)
+from backtrack_sampler.benchmark.pass_at_k import passed
 from backtrack_sampler.benchmark.results import Results
 from backtrack_sampler.benchmark.table import Table
 
@@ -110,12 +118,25 @@ def test_an_unknown_error_is_empty_or_null() -> None:
 def test_all_files_are_written(tmp_path: Path) -> None:
     """Into a folder that is there; trials only where something was tuned."""
     paths = write_results(tmp_path, results())
-    assert [path.name for path in paths] == ["results.csv", "results.json", "items.csv", "results.md", "trials.csv"]
+    assert [path.name for path in paths] == [
+        "results.csv", "results.json", "items.csv", "results.md", "trials.csv", "pass_at_k.csv",
+    ]  # fmt: skip
     assert (tmp_path / "results.csv").read_text() == results_csv(table())
     assert (tmp_path / "results.md").read_text().startswith("# Results\n")
     assert "trials.csv" not in [path.name for path in write_results(tmp_path, replace(results(), trials=[]))]
     with pytest.raises(InputError, match="there is no folder"):
         write_results(tmp_path / "none", results())
+
+
+def test_several_attempts_are_told_where_there_are_several_repeats() -> None:
+    """pass@1 is the share of right texts, and with more attempts it does not fall; one repeat says nothing."""
+    made = made_results(6, 3, tasks=["sums"])
+    lines = read(pass_at_k_csv(passed(made)))
+    assert [line["row"] for line in lines] == [row.name for row in made.rows]
+    right = [record.score >= 1 for (arm, *_), record in made.records.items() if arm == made.rows[0].arm.key]
+    assert float(lines[0]["pass@1"]) == pytest.approx(sum(right) / len(right))
+    assert all(float(line["pass@1"]) <= float(line["pass@2"]) <= float(line["pass@3"]) for line in lines)
+    assert passed(made_results(6, 1, tasks=["sums"])) == []
 
 
 def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
