@@ -90,16 +90,19 @@ def _helps(entry: Entry, named: Named) -> str:
     ]  # fmt: skip
     but = "But it"
     for verdict, words in ((WORSE, "is worse than"), (UNDECIDED, "cannot be told from"), (BETTER, "is better than")):
-        if some := [_control(each, named) for each in others if each.verdict == verdict]:
+        if some := [_control(entry, each, named) for each in others if each.verdict == verdict]:
             said += f" {'It' if verdict == BETTER else but} {words} {listed(some)}."
             but = "It"
     return said
 
 
-def _control(found: Comparison, named: Named) -> str:
+def _control(entry: Entry, found: Comparison, named: Named) -> str:
     if found.against == CHEAP:
         return f"{named(found.control)} ({score(found.score.value)} for {number(found.drawn)} tokens an item)"
-    return f"{_PLAIN.get(found.against, found.against)} at equal cost ({score(found.score.value)})"
+    drawn_by = entry.row.beside[found.against].arm
+    own = entry.row.baseline is None or drawn_by == entry.row.baseline.arm
+    of = "" if own else f" of {named(drawn_by.name)}"
+    return f"{_PLAIN.get(found.against, found.against)}{of} at equal cost ({score(found.score.value)})"
 
 
 def _not_told(entries: Sequence[Entry], named: Named) -> str:
