@@ -113,11 +113,9 @@ def execute_all(programs: Sequence[tuple[Sequence[str], Limits]], workers: int |
         programs: parts and limits of each; see `execute`.
         workers: how many at a time; None: one for each processor that this process may use.
     """
-    pool = ThreadPoolExecutor(workers or processors(), thread_name_prefix="program")
-    try:
+    # Who stops in between waits for those that run; `map` takes back the others.
+    with ThreadPoolExecutor(workers or processors(), thread_name_prefix="program") as pool:
         yield from pool.map(lambda program: execute(*program), programs)
-    finally:  # who stops in between waits for those that run, not for the others
-        pool.shutdown(cancel_futures=True)
 
 
 def guards() -> dict[str, str]:

@@ -188,25 +188,6 @@ def made_results(
             for task, mine in outcomes.items():
                 scored[task] = []
                 for outcome in mine:
-<<<<<<< HEAD
-                    item, scores, cost, first = world.items[task][outcome.item], [], 0, []
-                    for repeat in range(repeats):
-                        samples: list[Record] = []
-                        while not samples or sum(each.drawn for each in samples) < outcome.drawn:
-                            samples.append(
-                                world.record(base_arm, base_ability, base_kept, 0, task, item.id, repeat, len(samples))
-                            )
-                        key = arm.key, task, item.id, repeat
-                        if len(samples) > len(results.samples.get(key, ())):
-                            results.samples[key] = samples
-                        scores.append(_chosen(control, samples))
-                        cost += sum(each.drawn for each in samples)
-                        first.append(samples[0])
-                    scored[task].append(_outcome(item, first, scores, cost / repeats))
-            beside[control] = Row(
-                f"{control} beside {name}", "oracle" if control == ORACLE else "equal cost", base_arm, scored
-            )
-=======
                     pools = [results.samples[arm.key, task, outcome.item, repeat] for repeat in range(repeats)]
                     cost = sum(each.drawn for pool in pools for each in pool) / repeats
                     chosen = [_chosen(control, pool) for pool in pools]
@@ -215,7 +196,6 @@ def made_results(
                     )
             kind = "oracle" if control == ORACLE else "equal cost"
             beside[control] = Row(f"{name}, {control}", kind, base_arm, scored)
->>>>>>> stats
         development = (
             {task: sum(each.score for each in outcomes[task]) / items + 0.04 for task in outcomes} if tuned else {}
         )

@@ -61,8 +61,8 @@ class HumanEval(Task):
         self.name = f"humaneval:development={self.development}" if self.development else "humaneval"
         if not allow_code_execution:
             raise InputError(
-                f"{self.name} runs programs that a model wrote, on this machine; they are confined as far as it "
-                "allows, which is not a sandbox: add --allow-code-execution if you accept that"
+                "HumanEval runs programs that a model wrote, on this machine; they are confined as far as it allows, "
+                "which is not a sandbox: add --allow-code-execution if you accept that"
             )
         self._workers = workers or processors()
         self.scored_together = 8 * self._workers
