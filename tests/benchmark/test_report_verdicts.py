@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,6 +112,23 @@ def test_one_task_says_what_all_do_not() -> None:
         (ALL_TASKS, "sums", "gcd"),
     )
     assert verdicts(table)[-1] == "Better on single tasks only: on sums probability-threshold (+0.100)."
+
+
+def test_samples_of_another_control_are_named() -> None:
+    """Where the baseline's own samples would all be the same, the sentence says whose were chosen among."""
+    results = made_results(60, 3, strategies=["repetition"])
+    row = results.rows[-1]
+    other = next(each for each in results.rows if each.name == "baseline T=0.7")
+    row = replace(
+        row, outcomes=_all(row, 1.0), beside={name: replace(each, arm=other.arm) for name, each in row.beside.items()}
+    )
+    found = verdicts(Table([*results.rows[:-1], row]))
+    assert "better than best-of-n of baseline T=0.7 at equal cost (" in found[1]
+    assert "a majority vote of baseline T=0.7 at equal cost (" in found[1]
+
+
+def _all(row: Row, score: float) -> dict[str, Any]:
+    return {task: [each._replace(score=score) for each in outcomes] for task, outcomes in row.outcomes.items()}
 
 
 def test_names_are_written_as_asked() -> None:
