@@ -210,6 +210,23 @@ def test_a_changed_item(visit: Open, file: Path, found: Results) -> None:
     assert first.locator(".shared").count() == (mine.text[0] == theirs.text[0])
 
 
+def test_curves_have_the_colour_of_what_they_stand_beside(show: Open) -> None:
+    """Samples of another arm than the baseline are drawn like the strategies that they are to be compared with."""
+    found = made_results(20, 1, tasks=["sums"], controls=["greedy"], strategies=["entropy-threshold"])
+    *controls, strategy = found.rows
+    arm = Arm("T=0.9", sampling=sampling_of(temperature=0.9))
+    beside = {name: replace(row, arm=arm) for name, row in strategy.beside.items()}
+    page = show(replace(found, rows=[*controls, replace(strategy, beside=beside)]))
+    curves = page.locator("#price svg g:has(> title)").filter(has_text="samples of each item")
+    assert [each.split(":")[0] for each in curves.locator("title").all_text_contents()] == [
+        "best-of-n of T=0.9", "majority of T=0.9",
+    ]  # fmt: skip
+    assert (
+        curves.locator("path").evaluate_all("all => all.map((each) => each.getAttribute('stroke'))")
+        == ["var(--s1)"] * 2
+    )
+
+
 def test_links_lead_somewhere(show: Open, found: Results, tmp_path: Path) -> None:
     """Each link goes to a place on the page, or to a trace in a file beside it; others are none."""
     traced = replace(found, traces={})
