@@ -9,7 +9,6 @@ import yaml
 from ..trace.files import write_atomically
 from .files import write_results
 from .inspect_log import write_inspect_logs
-from .markdown import as_markdown
 from .report.page import write_page
 from .results import Results
 from .table import Table
@@ -31,7 +30,6 @@ def write_all(results: Results, folder: Path, *, inspect_logs: bool = True) -> N
     table = Table(results.rows)
     write_results(folder, results, table)
     write_atomically(folder / "experiment.yaml", yaml.safe_dump(results.about["experiment"], sort_keys=False))
-    write_atomically(folder / "report.md", as_markdown(table, tasks=True))
     write_page(folder / "report.html", results, table)
     if inspect_logs:
         write_inspect_logs(results, folder / "inspect")
