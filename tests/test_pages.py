@@ -69,6 +69,7 @@ def test_whatever_the_data_it_comes_back(package: str, title: str, data: dict[st
     given, empty = (read(document(package, *each, **dict.fromkeys(PARTS, ""))) for each in ((title, data), ("", {})))
     assert given.tags == empty.tags
     assert json.loads(given.data) == data
+    assert not set(given.data) & set("<>&")
     assert given.title == title.replace("\ud800", "?").encode(errors="replace").decode()
 
 

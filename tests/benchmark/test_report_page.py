@@ -140,13 +140,13 @@ def test_whatever_is_written_is_text(show: Open, found: Results) -> None:
     assert {text.replace("\ud800", "\ufffd") for text in EVIL} <= {text.replace("\ud800", "\ufffd") for text in shown}
     assert "user: " in contents(page, ".prompt")[0]
     assert contents(page, ".back >> nth=0 >> li")[-1] == "and 8 more"
-    # What turns the direction is alone with it: everything beside it is in another element.
-    turned = page.locator("article *").evaluate_all(
-        "all => all.filter((each) => [...each.childNodes].some((node) => node.nodeType === 3 && node.data.includes('\u202e')))"
-        ".map((each) => getComputedStyle(each).unicodeBidi)"
+    # What turns the direction is alone in its element: it turns nothing beside it.
+    beside = page.locator("article *").evaluate_all(
+        "all => all.filter((each) => [...each.childNodes].some((node) => node.nodeType === 3 && node.data.includes('\\u202e')))"
+        ".map((each) => each.childNodes.length)"
     )
-    assert turned
-    assert set(turned) <= {"isolate", "plaintext"}
+    assert len(beside) > 4
+    assert set(beside) == {1}
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -208,6 +208,23 @@ def test_a_changed_item(visit: Open, file: Path, found: Results) -> None:
     assert f"{mine.drawn} tokens drawn, {mine.kept} kept" in (first.locator("article").last.text_content() or "")
     assert first.locator("del").count() == min(12, len(mine.taken_back)) > 0
     assert first.locator(".shared").count() == (mine.text[0] == theirs.text[0])
+
+
+def test_curves_have_the_colour_of_what_they_stand_beside(show: Open) -> None:
+    """Samples of another arm than the baseline are drawn like the strategies that they are to be compared with."""
+    found = made_results(20, 1, tasks=["sums"], controls=["greedy"], strategies=["entropy-threshold"])
+    *controls, strategy = found.rows
+    arm = Arm("T=0.9", sampling=sampling_of(temperature=0.9))
+    beside = {name: replace(row, arm=arm) for name, row in strategy.beside.items()}
+    page = show(replace(found, rows=[*controls, replace(strategy, beside=beside)]))
+    curves = page.locator("#price svg g:has(> title)").filter(has_text="samples of each item")
+    assert [each.split(":")[0] for each in curves.locator("title").all_text_contents()] == [
+        "best-of-n of T=0.9", "majority of T=0.9",
+    ]  # fmt: skip
+    assert (
+        curves.locator("path").evaluate_all("all => all.map((each) => each.getAttribute('stroke'))")
+        == ["var(--s1)"] * 2
+    )
 
 
 def test_links_lead_somewhere(show: Open, found: Results, tmp_path: Path) -> None:

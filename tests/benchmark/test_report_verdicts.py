@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ def test_better_than_everything() -> None:
     """A strategy that beats all that costs as much or less has a plain sentence, and is counted at the top."""
     found = said((BETTER,) * 4)
     assert found[0] == (
-        "Of 1 strategy, 1 is better than the same sampling alone, 0 are worse and 0 cannot be told from it (on all tasks "
+        "Of 1 strategy, 1 is better than the same sampling alone, none is worse and none cannot be told from it (on all tasks "
         "together; p-values corrected for 3 comparisons). 1 is better than everything else that costs as much or less."
     )
     assert found[1] == (
@@ -113,6 +114,23 @@ def test_one_task_says_what_all_do_not() -> None:
     assert verdicts(table)[-1] == "Better on single tasks only: on sums probability-threshold (+0.100)."
 
 
+def test_samples_of_another_control_are_named() -> None:
+    """Where the baseline's own samples would all be the same, the sentence says whose were chosen among."""
+    results = made_results(60, 3, strategies=["repetition"])
+    row = results.rows[-1]
+    other = next(each for each in results.rows if each.name == "baseline T=0.7")
+    row = replace(
+        row, outcomes=_all(row, 1.0), beside={name: replace(each, arm=other.arm) for name, each in row.beside.items()}
+    )
+    found = verdicts(Table([*results.rows[:-1], row]))
+    assert "better than best-of-n of baseline T=0.7 at equal cost (" in found[1]
+    assert "a majority vote of baseline T=0.7 at equal cost (" in found[1]
+
+
+def _all(row: Row, score: float) -> dict[str, Any]:
+    return {task: [each._replace(score=score) for each in outcomes] for task, outcomes in row.outcomes.items()}
+
+
 def test_names_are_written_as_asked() -> None:
     """Every name of a row or task passes through `named`: what they hold is never markup."""
     results = made_results(30, 2)
@@ -144,5 +162,5 @@ def test_every_strategy_is_mentioned(seed: int) -> None:
         verdict: sum(e.comparisons[BASELINE].verdict == verdict for e in table.strategies())
         for verdict in (BETTER, WORSE, UNDECIDED)
     }
-    assert f"{counts[BETTER]} {'is' if counts[BETTER] == 1 else 'are'} better" in found[0]
-    assert f"{counts[UNDECIDED]} cannot be told" in found[0]
+    assert f"{counts[BETTER] or 'none'} {'is' if counts[BETTER] < 2 else 'are'} better" in found[0]
+    assert f"{counts[UNDECIDED] or 'none'} cannot be told" in found[0]

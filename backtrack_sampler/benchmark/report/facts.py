@@ -75,6 +75,10 @@ def _lines(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", str(model.get("name") or "")
     yield "engine", str(model.get("engine") or "")
     yield "sha256 of the model", str(model.get("sha256") or "")
+    yield (
+        "more of it",
+        _together({name: each for name, each in model.items() if name not in ("name", "engine", "sha256")}),
+    )
     yield "seed", str(about.get("seed", ""))
     yield "started", str(about.get("started") or "")
     yield "took", _duration(about["seconds"]) if isinstance(about.get("seconds"), (int, float)) else ""
@@ -87,8 +91,12 @@ def _lines(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _together(value: Any, between: str = ": ") -> str:
+    """In a line; what says nothing is left out."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}{between}{each}" for name, each in value.items())
+        parts = [(name, _together(each)) for name, each in value.items()]
+        return ", ".join(f"{name}{between}{each}" for name, each in parts if each)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(filter(None, map(_together, value)))
     return value if isinstance(value, str) else "" if value is None else json.dumps(value, default=str)
 
 

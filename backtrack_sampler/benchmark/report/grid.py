@@ -88,11 +88,19 @@ def _cells(entry: Entry, tuned: bool) -> Iterable[str]:
     yield _difference(base)
     yield _cell(base.visible, score(base.visible), score(base.visible_corrected)) if base is not None else _NONE
     for against in (BEST_OF_N, MAJORITY, CHEAP):
-        yield _difference(entry.comparisons.get(against), named=against == CHEAP)
+        yield _difference(entry.comparisons.get(against), _who(entry, against))
     oracle = entry.beside.get(ORACLE)
     yield _cell(oracle.score, score(oracle.score)) if oracle is not None else _NONE
     if tuned:
         yield _cell(entry.development, score(entry.development)) if entry.development is not None else _NONE
+
+
+def _who(entry: Entry, against: str) -> str:
+    """The name of a control, where the heading does not say it: of its samples, where they are not the baseline's."""
+    if against == CHEAP:
+        return entry.comparisons[CHEAP].control if CHEAP in entry.comparisons else ""
+    arm, base = (entry.row.beside[against].arm if against in entry.row.beside else None), entry.row.baseline
+    return "" if arm is None or base is None or arm == base.arm else f"of {arm.name}:"
 
 
 def _on_task(entry: Entry) -> str:
@@ -101,11 +109,11 @@ def _on_task(entry: Entry) -> str:
     return _cell(entry.score, score(entry.score), verdict=base.verdict if base is not None else "")
 
 
-def _difference(found: Comparison | None, named: bool = False) -> str:
+def _difference(found: Comparison | None, who: str = "") -> str:
     if found is None:
         return _NONE
     low, high = found.difference.low, found.difference.high
-    control = f"<bdi>{escaped(found.control)}</bdi> {score(found.score.value)}" if named else score(found.score.value)
+    control = f"<bdi>{escaped(who)}</bdi> {score(found.score.value)}" if who else score(found.score.value)
     below = [control, span(low, high, sign=True), probability(found.p)]
     return _cell(found.difference.value, change(found.difference.value), *below, verdict=found.verdict)
 

@@ -138,7 +138,7 @@
     const list = make("ul", "", "back");
     for (const [place, text, why] of back) {
       const element = make("li", `after ${plural(place, "token")}: `);
-      element.append(make("del", text), why ? " \u2014 " : "", make("bdi", why));
+      element.append(make("del", text.replaceAll("\n", "\u21b5")), why ? " \u2014 " : "", make("bdi", why));
       list.append(element);
     }
     if (others) list.append(make("li", `and ${count(others)} more`));

@@ -65,16 +65,20 @@ def _named(row: Row, place: int) -> str:
 @_drawn
 def price(results: Results, table: Table, column: str, name: str) -> str:
     """Score against tokens drawn for an item: strategies as points, controls at rising n as lines."""
-    figure, axes = _figure(3.3, 0.5)
+    figure, axes = _figure(3.3, 0.62)
     entries, series, hints = table.entries(column), series_of(table.rows), dict[str, str]()
-    of_arm = {row.baseline.arm.key: series[row.baseline.name] for row in table.rows if row.baseline is not None}
+    pools = {row.beside[BEST_OF_N].arm.key: row for row in reversed(table.rows) if row.baseline is not None}
+    own = {row.baseline.arm.key: row for row in table.rows if row.baseline is not None}
     for (arm, control), points in curves(results, column).items():
-        colour = SERIES[of_arm[arm]][0] if arm in of_arm else _SOFT
+        row = own.get(arm, pools[arm])  # samples that are the baseline's of others have the colour of these
+        colour = SERIES[series[row.baseline.name]][0] if row.baseline is not None else _SOFT
         x, y = [point.drawn for point in points], [point.score for point in points]
         style = "-" if control == BEST_OF_N else (0, (4, 2))
         gid = f"{name}-curve-{len(hints)}"
         axes.plot(x, y, color=colour, linestyle=style, linewidth=1.3, alpha=0.75, gid=gid)
-        hints[gid] = f"{control} of {_pool_name(table, arm)}: 1 to {points[-1].n} samples of each item"
+        hints[gid] = (
+            f"{control} of {printable(pools[arm].beside[BEST_OF_N].arm.name)}: 1 to {points[-1].n} samples of each item"
+        )
     free = max((each for each in entries if each.row.kind == "control"), key=lambda each: each.score, default=None)
     if free is not None:
         axes.axhline(free.score, color=_SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
@@ -100,10 +104,6 @@ def price(results: Results, table: Table, column: str, name: str) -> str:
     axes.set(xlabel="tokens drawn for an item", ylabel="score")
     axes.set_title(printable(column))
     return svg.inline(figure, name, _price_alt(entries, column), hints)
-
-
-def _pool_name(table: Table, arm: str) -> str:
-    return next((printable(row.name) for row in table.rows if row.arm.key == arm), "its samples")
 
 
 def _scaled(axes: Axes, drawn: Sequence[float]) -> None:
@@ -192,7 +192,7 @@ def reach(table: Table) -> tuple[float, float]:
 @_drawn
 def tuning(trials: Sequence[Trial], name: str) -> str:
     """What each trial of a study was worth, and the best until then; what was pruned, what has failed."""
-    figure, axes = _figure(2.7, 0.5)
+    figure, axes = _figure(2.7, 0.62)
     hints, best = dict[str, str](), list[tuple[int, float]]()
     known = [trial.value for trial in trials if trial.value is not None]
     bottom = min(known, default=0.0)

@@ -60,9 +60,9 @@ def _of(entry: Entry, against: str) -> Comparison:
 def _summary(strategies: Sequence[Entry], by: dict[str, list[Entry]], column: str) -> str:
     """How many help, and how many of these are worth their price."""
     counts = [
-        f"{len(by[BETTER])} {_is(by[BETTER])} better than the same sampling alone",
-        f"{len(by[WORSE])} {_is(by[WORSE])} worse",
-        f"{len(by[UNDECIDED])} cannot be told from it",
+        f"{_some(by[BETTER])} better than the same sampling alone",
+        f"{_some(by[WORSE])} worse",
+        f"{len(by[UNDECIDED]) or 'none'} cannot be told from it",
     ]
     family = max(_of(entry, BASELINE).family for entry in strategies)
     where = f"on {column} together" if column == ALL_TASKS else "on the one task here"
@@ -70,8 +70,7 @@ def _summary(strategies: Sequence[Entry], by: dict[str, list[Entry]], column: st
     said += f"; p-values corrected for {family} comparisons)." if family > 1 else ")."
     worth = [entry for entry in strategies if all(each.verdict == BETTER for each in entry.comparisons.values())]
     if by[BETTER]:
-        no = f"{len(worth)} {_is(worth)}" if worth else "None is"
-        said += f" {no} better than everything else that costs as much or less."
+        said += f" {_some(worth).capitalize()} better than everything else that costs as much or less."
     return said
 
 
@@ -90,16 +89,19 @@ def _helps(entry: Entry, named: Named) -> str:
     ]  # fmt: skip
     but = "But it"
     for verdict, words in ((WORSE, "is worse than"), (UNDECIDED, "cannot be told from"), (BETTER, "is better than")):
-        if some := [_control(each, named) for each in others if each.verdict == verdict]:
+        if some := [_control(entry, each, named) for each in others if each.verdict == verdict]:
             said += f" {'It' if verdict == BETTER else but} {words} {listed(some)}."
             but = "It"
     return said
 
 
-def _control(found: Comparison, named: Named) -> str:
+def _control(entry: Entry, found: Comparison, named: Named) -> str:
     if found.against == CHEAP:
         return f"{named(found.control)} ({score(found.score.value)} for {number(found.drawn)} tokens an item)"
-    return f"{_PLAIN.get(found.against, found.against)} at equal cost ({score(found.score.value)})"
+    drawn_by = entry.row.beside[found.against].arm
+    own = entry.row.baseline is None or drawn_by == entry.row.baseline.arm
+    of = "" if own else f" of {named(drawn_by.name)}"
+    return f"{_PLAIN.get(found.against, found.against)}{of} at equal cost ({score(found.score.value)})"
 
 
 def _not_told(entries: Sequence[Entry], named: Named) -> str:
@@ -153,8 +155,8 @@ def _on_single_tasks(table: Table, named: Named) -> Iterator[str]:
             yield f"{verdict.capitalize()} on single tasks only: {where}."
 
 
-def _is(some: Sequence[object]) -> str:
-    return "is" if len(some) == 1 else "are"
+def _some(entries: Sequence[Entry]) -> str:
+    return f"{len(entries) or 'none'} {'is' if len(entries) < 2 else 'are'}"
 
 
 def _count(some: Sequence[object], word: str, many: str) -> str:
