@@ -112,7 +112,7 @@ class _Run:
                     raise
                 found.complete = False
             self._fill(found, measurement, development)
-            write_all(found, self._experiment.folder)
+            write_all(found, self._experiment.folder, inspect_logs=self._experiment.evaluation.inspect_logs)
             return found
         finally:
             self._store.close()

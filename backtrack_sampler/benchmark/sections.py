@@ -113,6 +113,7 @@ class Evaluation(Section):
         seed: all others come from it.
         max_batch: most texts at once.
         cache_gib: memory for what the model has said already, in GiB; 0 for none.
+        inspect_logs: write logs for the viewer of inspect-ai as well, which takes some milliseconds a text.
         traces: most texts of each row whose traces are written, of the items that have changed.
     """
 
@@ -126,6 +127,7 @@ class Evaluation(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     max_batch: Count = 16
     cache_gib: Annotated[float, Field(ge=0)] = 1.0
+    inspect_logs: bool = False
     traces: Annotated[int, Field(ge=0)] = 20
 
     @field_validator("output_dir", mode="after")

@@ -11,15 +11,18 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial
 
+from .study_trials import chosen_before
+
 __all__ = ["SeededSampler"]
 
 
 class SeededSampler(BaseSampler):  # type: ignore[misc]  # Optuna's types are not followed
-    """A tree-structured Parzen estimator (TPE) that is seeded anew for each trial, by its number.
+    """A tree-structured Parzen estimator (TPE), seeded anew for each trial by how many settings came before.
 
     One seed for a process would give the second worker, and a study that goes on after a crash, the very settings
-    that were tried already. What others are just trying counts as bad (the constant liar), so that several workers do
-    not all try the same.
+    that were tried already. A trial whose process has died is tried again under another number; it counts once, so
+    that a study that was interrupted tries what it would have tried anyway. What others are just trying counts as
+    bad (the constant liar), so that several workers do not all try the same.
 
     Args:
         seed: of the study.
@@ -32,9 +35,11 @@ class SeededSampler(BaseSampler):  # type: ignore[misc]  # Optuna's types are no
         self._first = dict(first)
         self._startup = startup
         self._inner = TPESampler(seed=seed)
+        self._place = 0
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        made = hashlib.sha256(f"{self._seed}:{trial.number}".encode()).digest()
+        self._place = chosen_before(study.get_trials(deepcopy=False), trial.number)
+        made = hashlib.sha256(f"{self._seed}:{self._place}".encode()).digest()
         self._inner = TPESampler(
             n_startup_trials=self._startup,
             multivariate=True,
@@ -56,6 +61,6 @@ class SeededSampler(BaseSampler):  # type: ignore[misc]  # Optuna's types are no
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        if trial.number == 0 and param_name in self._first:
+        if self._place == 0 and param_name in self._first:
             return self._first[param_name]
         return self._inner.sample_independent(study, trial, param_name, param_distribution)

@@ -99,9 +99,11 @@ class StudyStorage:
                     heartbeat_stale_trial_callback=lambda study, trial: self._stale.append(trial),
                 )
             return self._database
-        if url.database and url.database != ":memory:":
-            self._keep_beside(Path(url.database))
-        return _twice(text, engine_kwargs={"connect_args": {"timeout": _LOCKED}})
+        with ExitStack() as alone:  # or two that find no tables both make them
+            if url.database and url.database != ":memory:":
+                self._keep_beside(Path(url.database))
+                alone.enter_context(FileLock(f"{url.database}.flock", timeout=_LOCKED))
+            return _twice(text, engine_kwargs={"connect_args": {"timeout": _LOCKED}})
 
     def _keep_beside(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

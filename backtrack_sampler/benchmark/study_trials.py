@@ -15,6 +15,7 @@ __all__ = [
     "ITEMS",
     "PARAMETERS",
     "WORKER",
+    "chosen_before",
     "counted_before",
     "fail",
     "finished",
@@ -44,6 +45,11 @@ def finished(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 def counted_before(trials: Iterable[FrozenTrial], number: int) -> int:
     """How many with a lower number are done or being run: if that is enough, this one is not needed."""
     return sum(each.number < number and (is_finished(each) or each.state == TrialState.RUNNING) for each in trials)
+
+
+def chosen_before(trials: Iterable[FrozenTrial], number: int) -> int:
+    """How many settings were chosen before a trial's; one that was tried again is one."""
+    return sum(each.number < number and (each.state != TrialState.FAIL or is_finished(each)) for each in trials)
 
 
 def fail(study: optuna.Study, number: int) -> bool:

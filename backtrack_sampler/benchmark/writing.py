@@ -16,7 +16,7 @@ from .table import Table
 __all__ = ["write_all"]
 
 
-def write_all(results: Results, folder: Path, *, inspect_logs: bool = True) -> None:
+def write_all(results: Results, folder: Path, *, inspect_logs: bool = False) -> None:
     """Write tables, report, files and logs.
 
     Args:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from backtrack_sampler.benchmark.tasks import Item, Score, Task
 from backtrack_sampler.testing import FakeProvider
 
@@ -27,5 +25,13 @@ class Letters(Task):
         return Score(float(first == item.data["letter"]), first or None)
 
 
-def letters_model(**options: Any) -> FakeProvider:
-    return FakeProvider(["a", "b", "c", " ", ".", ""], **options)
+class LettersModel(FakeProvider):
+    """Letters at random; a command names it by this file."""
+
+    def __init__(self) -> None:
+        super().__init__(["a", "b", "c", " ", ".", ""])
+        self.model_name = "letters"
+
+
+def letters_model() -> LettersModel:
+    return LettersModel()
