@@ -16,8 +16,8 @@ from backtrack_sampler.benchmark.run import run
 from backtrack_sampler.benchmark.table import Table
 
 EXPERIMENT = {
-    "strategies": ["ngram-overlap", "probability-threshold:min_probability=0.05"],
-    "evaluation": {"tasks": ["sums"], "limit": 40, "output_dir": "benchmark_results/basic"},
+    "strategies": ["probability-threshold:min_probability=0.3", "ngram-overlap"],
+    "evaluation": {"tasks": ["sums"], "limit": 24, "output_dir": "benchmark_results/basic"},
     "controls": {"temperatures": [0.5], "min_p": [0.1], "top_p": [0.9]},
 }
 

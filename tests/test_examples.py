@@ -58,7 +58,7 @@ def test_basic_benchmarking(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         tables.append(done.stdout)
     assert tables[0] == tables[1]
-    for row in ("baseline", "greedy", "ngram-overlap", "best-of-n", "majority", "oracle"):
+    for row in ("baseline", "greedy", "probability-threshold", "ngram-overlap", "best-of-n", "majority", "oracle"):
         assert row in tables[0]
     assert " took back " in tables[0]
 
