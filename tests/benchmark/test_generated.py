@@ -28,7 +28,7 @@ _SOME: dict[str, st.SearchStrategy[Some]] = {
     "gcd": st.fixed_dictionaries({"largest": st.integers(5, 200)}),
     "lcm": st.fixed_dictionaries({"largest": st.integers(5, 200)}),
     "countdown": st.fixed_dictionaries(
-        {"numbers": st.integers(2, 5), "largest": st.integers(5, 100), "lowest": st.integers(0, 5), "highest": st.integers(10, 1000)}
+        {"numbers": st.integers(2, 5), "largest": st.integers(10, 100), "lowest": st.integers(0, 5), "highest": st.integers(20, 1000), "operations": st.sampled_from(["+-*/", "+-", "+*"])}
     ),
     "needle": st.fixed_dictionaries({"statements": st.integers(2, 20)}),
     "sudoku": st.fixed_dictionaries({"blanks": st.integers(6, 10)}) | st.just({"size": 9, "blanks": 20}),

@@ -164,8 +164,8 @@ class LCM(Arithmetic):
     instruction = "Find the least common multiple of two numbers."
     wordings = (
         Wording("What is the least common multiple of {listed}?"),
-        Wording("lcm({commas})", "", " ="),
-        Wording("What is the smallest number that both {listed} divide?"),
+        Wording("LCM of {listed}", "", ":"),
+        Wording("The least common multiple of {listed}", "", " is"),
     )
 
     def __init__(self, largest: int = 12, shots: int = 3, chat: bool = False) -> None:

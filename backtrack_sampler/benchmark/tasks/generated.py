@@ -69,7 +69,7 @@ class GeneratedTask(Task, Generic[P]):
     """
 
     family: ClassVar[str]
-    instruction: ClassVar[str]
+    instruction: str
     wordings: ClassVar[tuple[Wording, ...]]
     stop = ("\n",)
 

@@ -48,9 +48,10 @@ def one_thing(text: str) -> str | None:
 
 
 class Needle(GeneratedTask[Holdings]):
-    """Who has what is said of several people; what one of them has is asked.
+    """Who has what is said of several people, one a line; what one of them has is asked.
 
-    There are millions of problems. Each is asked in up to 6 ways, but nobody gets so far.
+    There are millions of problems, so each is asked once. Whoever names any of the things is right once in
+    as many times as there are statements.
 
     Args:
         statements: how many, 2 to 20.
@@ -58,11 +59,11 @@ class Needle(GeneratedTask[Holdings]):
     """
 
     family = "needle"
-    instruction = "Read who has what, and answer the question."
+    instruction = "Read who has what, and say what the last one has."
     wordings = (
-        Wording("{has} What does {who} have?"),
-        Wording("{owns} What does {who} own?"),
-        Wording("{listed}. What has {who}?"),
+        Wording("{colons}\n{who}", "", ":"),
+        Wording("{dashes}\n{who}", "", " -"),
+        Wording("{equals}\n{who}", "", " ="),
     )
     max_new_tokens = 8
 
@@ -87,9 +88,9 @@ class Needle(GeneratedTask[Holdings]):
 
     def words(self, problem: Holdings, wording: Wording) -> Solved:
         who, what = problem.pairs[problem.asked]
-        said = {verb: " ".join(f"{a} {verb} a {b}." for a, b in problem.pairs) for verb in ("has", "owns")}
-        listed = ", ".join(f"{a}: {b}" for a, b in problem.pairs)
-        return Solved(wording.question.format(who=who, listed=listed, **said), what)
+        between = {"colons": ": ", "dashes": " - ", "equals": " = "}
+        lines = {name: "\n".join(f"{a}{sign}{b}" for a, b in problem.pairs) for name, sign in between.items()}
+        return Solved(wording.question.format(who=who, **lines), what)
 
     def facts(self, problem: Holdings) -> Mapping[str, Any]:
         return {"asked": problem.pairs[problem.asked][0], "place": problem.asked}
