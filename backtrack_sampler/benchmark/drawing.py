@@ -138,11 +138,8 @@ class Drawer:
     # -- drawing -------------------------------------------------------------------------------
 
     def _draw(self, missing: Mapping[str, Wanted]) -> None:
-        # Texts of one item follow each other: what their prompts have in common is evaluated once.
-        places: dict[tuple[str, str], int] = {}
-        for each in missing.values():
-            places.setdefault((each.task.name, each.item.id), len(places))
-        ordered = sorted(missing.items(), key=lambda pair: places[pair[1].task.name, pair[1].item.id])
+        # Prompts that begin alike follow each other: what they have in common is evaluated once.
+        ordered = sorted(missing.items(), key=lambda pair: self._prepared(pair[1].task, pair[1].item)[0])
         watched = [_Watched(self, key, wanted) for key, wanted in ordered]
         streams = [each.stream(index) for index, each in enumerate(watched)]
         over: list[tuple[_Watched, TokenStream]] = []
