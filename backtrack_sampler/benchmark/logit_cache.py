@@ -87,6 +87,9 @@ class LogitCache(BaseProvider):
                 self._keep_row(key, found[key])
             return [found[key] for key in keys]
 
+    def score_batch(self, sequences: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[tuple[float, bool]]]:
+        return self.inner.score_batch(sequences, starts)
+
     def recall(self, tokens: Sequence[int]) -> Any | None:
         with self.lock:
             key = tuple(tokens)

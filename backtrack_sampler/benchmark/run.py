@@ -24,12 +24,12 @@ from .results import Results, Trial
 from .store import Store
 from .tally import Tally
 from .tasks.base_task import DEVELOPMENT, TEST
-from .tuning import Tuned, tune
+from .tuning.study import Tuned, tune
 from .writing import write_all
 
 if TYPE_CHECKING:
-    from .config import Experiment
-    from .search_space import Tuning
+    from .config.experiment import Experiment
+    from .tuning.search_space import Tuning
 
 __all__ = ["run"]
 
@@ -85,7 +85,7 @@ class _Run:
             task.prepare()
         folder = _made(experiment.folder)
         model = describe_model(provider, experiment.model_name_or_path, experiment.model_options(), folder)
-        said = experiment.model_dump(mode="json")
+        said = experiment.model_dump(mode="json", exclude_unset=True)
         self._about = about_run(said, asked.seed, model)
         self._model = model_key(model)
         self._traces = TraceKeeper(provider, folder, asked.traces)

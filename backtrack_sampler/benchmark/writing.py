@@ -7,11 +7,11 @@ from pathlib import Path
 import yaml
 
 from ..trace.files import write_atomically
-from .files import write_results
-from .inspect_log import write_inspect_logs
+from .inspect_logs.inspect_log import write_inspect_logs
 from .report.page import write_page
 from .results import Results
 from .table import Table
+from .table.files import write_results
 
 __all__ = ["write_all"]
 

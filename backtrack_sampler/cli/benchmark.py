@@ -62,8 +62,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _benchmark(options: argparse.Namespace) -> int:
-    from ..benchmark.config import read_experiment
-    from ..benchmark.plan import plan_of
+    from ..benchmark.config import plan_of, read_experiment
 
     experiment = read_experiment(options.config, allow_code_execution=options.allow_code_execution)
     if options.check:

@@ -11,9 +11,8 @@ from made_rows import made_rows
 
 from backtrack_sampler import InputError
 from backtrack_sampler.benchmark.arms import Arm
-from backtrack_sampler.benchmark.entries import ALL_TASKS, BASELINE, CHEAP, COMPARED, UNDECIDED
 from backtrack_sampler.benchmark.rows import BEST_OF_N, EQUAL_COST, MAJORITY, ORACLE, Outcome, Row
-from backtrack_sampler.benchmark.statistics import (
+from backtrack_sampler.benchmark.statistics.estimates import (
     Pairs,
     estimate,
     holm,
@@ -22,6 +21,7 @@ from backtrack_sampler.benchmark.statistics import (
     smallest_visible,
 )
 from backtrack_sampler.benchmark.table import Table
+from backtrack_sampler.benchmark.table.entries import ALL_TASKS, BASELINE, CHEAP, COMPARED, UNDECIDED
 
 TWO = ("sums", "gcd:largest=20")
 

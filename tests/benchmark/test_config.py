@@ -337,7 +337,7 @@ def test_without_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(
                 ImportError, match=r'^\w+ is not installed: pip install "backtrack_sampler\[benchmark\]"$'
             ):
-                __import__("backtrack_sampler.benchmark.config")
+                __import__("backtrack_sampler.benchmark.config.experiment")
 
 
 KEYS = [*Experiment.model_fields, "tasks", "limit", "temperature", "name", "strategy", "operator", "chain", "tune"]

@@ -16,7 +16,7 @@ import pytest
 from inspect_ai.log import read_eval_log
 
 from backtrack_sampler.benchmark.arms import Arm, sampling_of
-from backtrack_sampler.benchmark.inspect_log import write_inspect_logs
+from backtrack_sampler.benchmark.inspect_logs.inspect_log import write_inspect_logs
 from backtrack_sampler.benchmark.records import Record
 from backtrack_sampler.benchmark.results import Results
 from backtrack_sampler.benchmark.rows import EQUAL_COST, Outcome, Row
@@ -255,7 +255,7 @@ def test_where_it_cannot_be_written(tmp_path: Path) -> None:
 
 def test_the_package_is_loaded_when_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else waits for it; where it is missing, one line says what to install."""
-    code = "import sys, backtrack_sampler.benchmark.inspect_log; assert 'inspect_ai' not in sys.modules"
+    code = "import sys, backtrack_sampler.benchmark.inspect_logs.inspect_log; assert 'inspect_ai' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
     monkeypatch.setitem(sys.modules, "inspect_ai.log", None)
     with pytest.raises(MissingPackageError, match=r"pip install .backtrack_sampler\[benchmark\]"):

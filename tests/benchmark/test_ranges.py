@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtrack_sampler.benchmark.ranges import Choices, Numbers, read_range, read_space
+from backtrack_sampler.benchmark.tuning.ranges import Choices, Numbers, read_range, read_space
 from backtrack_sampler.errors import InputError
 
 

@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 from made_rows import made_results
 
-from backtrack_sampler.benchmark.entries import (
+from backtrack_sampler.benchmark.report.verdicts import verdicts
+from backtrack_sampler.benchmark.rows import Row
+from backtrack_sampler.benchmark.statistics.estimates import Difference, Estimate
+from backtrack_sampler.benchmark.table import Table
+from backtrack_sampler.benchmark.table.entries import (
     ALL_TASKS,
     BASELINE,
     BETTER,
@@ -19,10 +23,6 @@ from backtrack_sampler.benchmark.entries import (
     Comparison,
     Entry,
 )
-from backtrack_sampler.benchmark.report.verdicts import verdicts
-from backtrack_sampler.benchmark.rows import Row
-from backtrack_sampler.benchmark.statistics import Difference, Estimate
-from backtrack_sampler.benchmark.table import Table
 
 
 class Made:

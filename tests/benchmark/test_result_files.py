@@ -15,7 +15,10 @@ import pytest
 from made_rows import made_results
 
 from backtrack_sampler import InputError
-from backtrack_sampler.benchmark.files import (
+from backtrack_sampler.benchmark.pass_at_k import passed
+from backtrack_sampler.benchmark.results import Results
+from backtrack_sampler.benchmark.table import Table
+from backtrack_sampler.benchmark.table.files import (
     items_csv,
     pass_at_k_csv,
     results_csv,
@@ -23,9 +26,6 @@ from backtrack_sampler.benchmark.files import (
     trials_csv,
     write_results,
 )
-from backtrack_sampler.benchmark.pass_at_k import passed
-from backtrack_sampler.benchmark.results import Results
-from backtrack_sampler.benchmark.table import Table
 
 
 @cache

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backtrack_sampler import operators
-from backtrack_sampler.benchmark.ranges import Choices, Numbers
-from backtrack_sampler.benchmark.search_space import Tuning, default_space
+from backtrack_sampler.benchmark.tuning.ranges import Choices, Numbers
+from backtrack_sampler.benchmark.tuning.search_space import Tuning, default_space
 from backtrack_sampler.errors import InputError
 from backtrack_sampler.specs import parse_spec, with_arguments
 

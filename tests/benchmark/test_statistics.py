@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from backtrack_sampler import InputError, MissingPackageError
-from backtrack_sampler.benchmark.paired_test import FEW
-from backtrack_sampler.benchmark.statistics import (
+from backtrack_sampler.benchmark.statistics.estimates import (
     Pairs,
     difference,
     estimate,
@@ -26,6 +25,7 @@ from backtrack_sampler.benchmark.statistics import (
     smallest_visible,
     standard_error,
 )
+from backtrack_sampler.benchmark.statistics.paired_test import FEW
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 2 / 3, 1.0]), min_size=1, max_size=40)
 PAIRS = st.lists(

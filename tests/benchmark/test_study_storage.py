@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy
 from filelock import FileLock
 
-from backtrack_sampler.benchmark import study_storage, study_worker
 from backtrack_sampler.benchmark.arms import Arm, sampling_of
-from backtrack_sampler.benchmark.search_space import Tuning
-from backtrack_sampler.benchmark.storage_names import check_storage, journal_of
-from backtrack_sampler.benchmark.study_trials import WORKER
-from backtrack_sampler.benchmark.tuning import Partial, Tuned, tune
+from backtrack_sampler.benchmark.tuning import study_storage, study_worker
+from backtrack_sampler.benchmark.tuning.search_space import Tuning
+from backtrack_sampler.benchmark.tuning.storage_names import check_storage, journal_of
+from backtrack_sampler.benchmark.tuning.study import Partial, Tuned, tune
+from backtrack_sampler.benchmark.tuning.study_trials import WORKER
 from backtrack_sampler.errors import InputError, MissingPackageError
 
 Calls = list[str]

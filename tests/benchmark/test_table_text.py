@@ -9,12 +9,12 @@ from functools import cache
 import pytest
 from made_rows import HOSTILE, made_rows
 
-from backtrack_sampler.benchmark.entries import BASELINE, CHEAP, Comparison
-from backtrack_sampler.benchmark.markdown import as_markdown
 from backtrack_sampler.benchmark.rows import EQUAL_COST, Row
-from backtrack_sampler.benchmark.statistics import Difference
+from backtrack_sampler.benchmark.statistics.estimates import Difference
 from backtrack_sampler.benchmark.table import Table
-from backtrack_sampler.benchmark.words import number, p_value, sentence, signed
+from backtrack_sampler.benchmark.table.entries import BASELINE, CHEAP, Comparison
+from backtrack_sampler.benchmark.table.markdown import as_markdown
+from backtrack_sampler.benchmark.table.words import number, p_value, sentence, signed
 from backtrack_sampler.terminal.layout import width
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import optuna
 import pytest
 
-from backtrack_sampler.benchmark import study_worker
 from backtrack_sampler.benchmark.arms import Arm, sampling_of
-from backtrack_sampler.benchmark.ranges import Choices, Numbers
 from backtrack_sampler.benchmark.results import Trial
-from backtrack_sampler.benchmark.search_space import Tuning
-from backtrack_sampler.benchmark.tuning import Measure, Partial, Tuned, trials_of, tune
+from backtrack_sampler.benchmark.tuning import study_worker
+from backtrack_sampler.benchmark.tuning.ranges import Choices, Numbers
+from backtrack_sampler.benchmark.tuning.search_space import Tuning
+from backtrack_sampler.benchmark.tuning.study import Measure, Partial, Tuned, trials_of, tune
 from backtrack_sampler.errors import InputError, StrategyError
 
 _SPACE = {

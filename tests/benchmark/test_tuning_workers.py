@@ -13,8 +13,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from backtrack_sampler.benchmark.study_storage import StudyStorage
-from backtrack_sampler.benchmark.tuning import trials_of
+from backtrack_sampler.benchmark.tuning.study import trials_of
+from backtrack_sampler.benchmark.tuning.study_storage import StudyStorage
 
 _SCRIPT = Path(__file__).with_name("tuning_worker.py")
 _ROOT = Path(__file__).parents[2]

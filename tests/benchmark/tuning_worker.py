@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 
 from backtrack_sampler.benchmark.arms import Arm, sampling_of
-from backtrack_sampler.benchmark.search_space import Tuning
-from backtrack_sampler.benchmark.tuning import Partial, tune
+from backtrack_sampler.benchmark.tuning.search_space import Tuning
+from backtrack_sampler.benchmark.tuning.study import Partial, tune
 
 
 def score_of(arm: Arm) -> float:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..controls import PICKS
-from ..entries import ALL_TASKS
 from ..records import Record
 from ..results import Results
 from ..rows import BEST_OF_N, Row
+from ..table.entries import ALL_TASKS
 
 __all__ = ["CURVES", "Point", "curves", "pool_of"]
 

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..libraries import library
 from ..results import Results
+from ..statistics.libraries import library
 from .wording import escaped, listed, number
 
 __all__ = ["how", "interrupted", "what"]

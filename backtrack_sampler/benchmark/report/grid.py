@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
-from ..entries import ALL_TASKS, BASELINE, BETTER, CHEAP, WORSE, Comparison, Entry
 from ..results import Results
 from ..rows import BEST_OF_N, MAJORITY, ORACLE
 from ..table import Table
+from ..table.entries import ALL_TASKS, BASELINE, BETTER, CHEAP, WORSE, Comparison, Entry
 from .changes import count_changed
 from .plots import series_of
 from .wording import change, escaped, number, probability, score, span, times

@@ -9,7 +9,7 @@ from ...pages import document
 from ...trace.files import write_atomically
 from ..results import Results, Trial
 from ..table import Table
-from ..words import notes
+from ..table.words import notes
 from . import plots
 from .changes import changes
 from .facts import how, interrupted, what

@@ -8,11 +8,11 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ...terminal.layout import clip, printable
-from ..entries import BASELINE, BETTER, WORSE, Entry
-from ..libraries import library
 from ..results import Results, Trial
 from ..rows import BEST_OF_N, Row
+from ..statistics.libraries import library
 from ..table import Table
+from ..table.entries import BASELINE, BETTER, WORSE, Entry
 from . import svg
 from .curve import curves
 from .wording import change, number, score, span

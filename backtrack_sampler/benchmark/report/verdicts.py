@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ..entries import ALL_TASKS, BASELINE, BETTER, CHEAP, UNDECIDED, WORSE, Comparison, Entry
 from ..rows import BEST_OF_N, MAJORITY
 from ..table import Table
+from ..table.entries import ALL_TASKS, BASELINE, BETTER, CHEAP, UNDECIDED, WORSE, Comparison, Entry
 from .wording import change, listed, number, probability, score, span, times
 
 __all__ = ["verdicts"]

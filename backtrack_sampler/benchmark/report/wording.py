@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 
 from ...terminal.layout import printable
-from ..words import number as score
-from ..words import p_value, signed
+from ..table.words import number as score
+from ..table.words import p_value, signed
 
 __all__ = ["change", "escaped", "listed", "number", "probability", "score", "span", "times"]
 
