@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["copy_of", "entropy", "host", "log_total", "on_device", "scale", "top_of_rows"]
+__all__ = ["copy_of", "entropy", "host", "log_total", "on_device", "scale", "scores", "top_of_rows"]
 
 
 def top_of_rows(rows: Iterable[Any], count: int) -> list[tuple[Any, Any]] | None:
@@ -97,3 +97,30 @@ def log_total(logits: Any) -> float:
     import numpy as np
 
     return peak + math.log(np.exp(x - np.float32(peak)).sum(dtype=np.float64))
+
+
+def scores(block: Any, tokens: Sequence[int]) -> list[tuple[float, bool]]:
+    """What each row of logits says of a token: its log-probability, in nats, and whether none is more probable.
+
+    Args:
+        block: shape (tokens, vocab), a tensor or an array; or a list of rows.
+        tokens: one for each row.
+    """
+    if isinstance(block, list):
+        return [
+            (float(row[token]) - log_total(row), int(row.argmax()) == token)
+            for row, token in zip(block, tokens, strict=True)
+        ]
+    if is_torch(block):
+        import torch
+
+        ids = torch.tensor(list(tokens), device=block.device)
+        block = block.float()
+        values = block.gather(1, ids[:, None])[:, 0] - block.logsumexp(1)
+        return list(zip(values.tolist(), (block.argmax(1) == ids).tolist(), strict=True))
+    import numpy as np
+
+    peaks = block.max(axis=1)
+    totals = peaks + np.log(np.exp(block - peaks[:, None]).sum(axis=1, dtype=np.float64))
+    values = block[np.arange(len(block)), list(tokens)] - totals
+    return list(zip(values.tolist(), (block.argmax(axis=1) == np.asarray(tokens)).tolist(), strict=True))

@@ -47,7 +47,7 @@ class StrategySpec(NamedTuple):
     files: Mapping[str, str]
 
     def build(self, provider: BaseProvider | None) -> Any:
-        """Make the strategy for a loaded model; None will do where its class takes no provider."""
+        """Make the strategy for a loaded model; None where its class takes no provider."""
         wanted = "provider" in inspect.signature(self.cls).parameters
         model = {"provider": provider} if wanted else {}
         return made(self.cls, model | self.arguments)

@@ -36,21 +36,25 @@ class BaseProvider(Backend):
 
     Attributes:
         eos_token_ids: tokens that end a text; a model may have several.
+        bos_token_id: the token that a text may begin with; None where there is none, or nothing says.
         context_size: most tokens it can hold, or None where nothing says.
         vocabulary_size: token ids are below it; None where nothing says.
         model_name: of the model, "" where nothing says.
         piece: prompts are evaluated in pieces of so many tokens, always the same ones, so that an engine that
             rounds differently for several tokens at once gives equal prompts equal logits; 1: as they come.
+        remembers_all: whether `recall` may know what other streams have asked for, not only where one was before.
         forward_passes: how often the model was called, since it was made.
         evaluated_tokens: how many tokens it has evaluated.
         lock: reentrant; see above.
     """
 
     eos_token_ids: frozenset[int] = frozenset()
+    bos_token_id: int | None = None
     context_size: int | None = None
     vocabulary_size: int | None = None
     model_name: str = ""
     piece: int = 1
+    remembers_all: bool = False
 
     def __init__(self, remember: int = 64) -> None:
         self._remember = remember = check_count("remember", remember)
@@ -148,6 +152,34 @@ class BaseProvider(Backend):
             if self._batch is None:
                 self._batch = self._new_batch()
             return self._batch.logits(checked)
+
+    def score_batch(self, sequences: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[tuple[float, bool]]]:
+        """What the model makes of texts that are there: how probable each of their tokens is.
+
+        As many tokens share a forward pass as the engine takes, and what sequences have in common before
+        their starts is evaluated once.
+
+        Args:
+            sequences: token ids. The last one of each is not evaluated, and may be beyond the context.
+            starts: for each, from which of its tokens on; 1 at the least: the first has nothing before it.
+
+        Returns:
+            For each sequence, for each token from its start on: the log-probability in nats, given all
+            tokens before it, and whether it is the most probable one.
+
+        Raises:
+            InputError: as `logits`, or a start that is not inside.
+        """
+        with self.lock:
+            checked = [list(tokens) for tokens in sequences]
+            for tokens, start in zip(checked, starts, strict=True):
+                self._checked(tokens[:-1] or tokens)
+                self.check_vocabulary(tokens)
+                if not 1 <= start <= len(tokens):
+                    raise InputError(f"a start must be from 1 to the sequence's length, {len(tokens)}, not {start}")
+            if self._batch is None:
+                self._batch = self._new_batch()
+            return self._batch.scores(checked, starts)
 
     def recall(self, tokens: Sequence[int]) -> Any | None:
         """What `peek` or `peek_batch` returns, where it is remembered; None where it needs the model."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 import ctypes
 import logging
 import weakref
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, ModelError
@@ -201,14 +202,30 @@ class LlamacppBatch(Memory):
         found: dict[Row, Any] = {}
         for entries in passes:
             found = {row: logits.copy() for row, logits in found.items()}  # the engine's own, soon overwritten
-            found |= self._decode(entries)
+            found |= zip([row for _, _, row, last in entries if last], self._decode(entries), strict=True)
         if self._interval:
             for row, tokens, start in work:
                 self._save(row, start + len(tokens))
         return [found[each.row] for each in work]
 
-    def _decode(self, entries: list[tuple[int, int, Row, bool]]) -> dict[Row, Any]:
-        """Evaluate tokens with their positions; returns the logits of those that are the last of a row."""
+    def _evaluate_all(self, work: list[Work]) -> Iterator[tuple[Row, int, Any]]:
+        for row, _, start in work:
+            if start == 0:
+                self._api.llama_memory_seq_rm(self._memory, row.place, -1, -1)
+        entries = [
+            (token, row.place, start + offset, row)
+            for row, tokens, start in sorted(work, key=lambda each: each.row.place)
+            for offset, token in enumerate(tokens)
+        ]
+        for first in range(0, len(entries), self._tokens):
+            part = entries[first : first + self._tokens]
+            logits = self._decode([(token, position, row, True) for token, _, position, row in part])
+            for _, of_row in groupby(enumerate(part), key=lambda each: each[1][1]):
+                (at, (_, _, position, row)), *rest = of_row
+                yield row, position + 1, logits[at : at + 1 + len(rest)]
+
+    def _decode(self, entries: list[tuple[int, int, Row, bool]]) -> npt.NDArray[np.float32]:
+        """Evaluate (token, position, row, whether its logits are wanted); returns those, shape (wanted, vocab)."""
         import numpy as np
 
         batch = self._batch
@@ -226,13 +243,13 @@ class LlamacppBatch(Memory):
         self._copied.clear()
         self._owner.forward_passes += 1
         self._owner.evaluated_tokens += len(entries)
-        rows = [row for _, _, row, last in entries if last]
-        if not rows:
-            return {}
-        logits = np.ctypeslib.as_array(
-            self._api.llama_get_logits(self._context), shape=(len(rows), self._llm.n_vocab())
+        wanted, size = sum(entry[3] for entry in entries), self._llm.n_vocab()
+        if not wanted:
+            return np.empty((0, size), dtype=np.float32)
+        found: npt.NDArray[np.float32] = np.ctypeslib.as_array(
+            self._api.llama_get_logits(self._context), shape=(wanted, size)
         )
-        return {row: logits[index] for index, row in enumerate(rows)}
+        return found
 
 
 def _free(api: Any, context: Any, batch: Any) -> None:

@@ -114,6 +114,8 @@ class LlamacppProvider(BaseProvider):
         self.eos_token_ids = frozenset(
             token for token in range(self._size) if self._api.llama_vocab_is_eog(self._vocabulary, token)
         )
+        begin = self._api.llama_vocab_bos(self._vocabulary)
+        self.bos_token_id = begin if begin >= 0 else None
         self._keep(0, [])
 
     @classmethod

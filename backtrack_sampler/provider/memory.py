@@ -12,12 +12,12 @@ import logging
 import sys
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
-from ..arrays import copy_of
+from ..arrays import copy_of, scores
 
 __all__ = ["Memory", "Owner", "Row", "Work", "common_prefix", "least_missed"]
 
@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 REMEMBERED_BYTES = 80 << 20  # raw logits of all rows together
 _UNUSED = 2  # references to an array: a function's own, and one while they are counted
+_SCORED_BYTES = 128 << 20  # raw logits of all positions that are looked at together
 _WORTH_SHARING = 16  # so many tokens must be spared for copying to be better than evaluating
 
 
@@ -133,6 +134,74 @@ class Memory(ABC):
         for row, tokens in zip(rows, sequences, strict=True):
             row.asked = {len(tokens)}
         return [row.recent[len(tokens)] for row, tokens in zip(rows, sequences, strict=True)]
+
+    def scores(self, sequences: list[list[int]], starts: Sequence[int]) -> list[list[tuple[float, bool]]]:
+        """Log-probability of each token from a sequence's start on, and whether it is the most probable one.
+
+        What comes before the starts is evaluated as for `logits`, and stays; what follows goes again.
+        """
+        found: list[list[tuple[float, bool]]] = [[] for _ in sequences]
+        some = [index for index, tokens in enumerate(sequences) if starts[index] < len(tokens)]
+        begun = self.logits([sequences[index][: starts[index]] for index in some]) if some else []
+        for index, raw in zip(some, begun, strict=True):
+            found[index] = scores([raw], [sequences[index][starts[index]]])
+        # Nothing evaluates a last token: what would follow it is not asked.
+        last = zip(some, self._last, strict=False)
+        rows = {row: index for index, row in last if len(sequences[index]) - starts[index] > 1}
+        if rows and not self._score_together(rows, sequences, starts, found):
+            some = list(rows.values())
+            while some:  # a token at a time
+                after = [sequences[index][: starts[index] + len(found[index])] for index in some]
+                for index, tokens, raw in zip(some, after, self.logits(after), strict=True):
+                    found[index] += scores([raw], [sequences[index][len(tokens)]])
+                some = [index for index in some if len(found[index]) < len(sequences[index]) - starts[index]]
+        return found
+
+    def _score_together(
+        self,
+        rows: dict[Row, int],
+        sequences: list[list[int]],
+        starts: Sequence[int],
+        found: list[list[tuple[float, bool]]],
+    ) -> bool:
+        """The rest of the scores, many tokens in a pass; False where the backend cannot.
+
+        Args:
+            rows: which hold a sequence up to its start, and its number.
+            sequences, starts: of all.
+            found: what is known of each, which grows.
+        """
+        width = max(1, _SCORED_BYTES // (4 * max(1, self._size) * len(rows)))
+        complete = False
+        try:
+            self._make_rows(len(self._rows), max(len(sequences[index]) for index in rows.values()))
+            self._drop_scored(rows, sequences, starts)
+            while work := [
+                Work(row, sequences[index][len(row.tokens) : -1][:width], len(row.tokens))
+                for row, index in rows.items()
+                if len(row.tokens) < len(sequences[index]) - 1
+            ]:
+                blocks = self._evaluate_all(work)
+                if blocks is None:
+                    complete = True
+                    return False
+                for row, length, block in blocks:
+                    index = rows[row]
+                    known = max(0, starts[index] + len(found[index]) - length)
+                    told = sequences[index][length + known : length + len(block)]
+                    found[index] += scores(block[known:], told)
+                for row, tokens, _ in work:
+                    row.tokens += tokens
+            self._drop_scored(rows, sequences, starts)
+            complete = True
+        finally:
+            if not complete:
+                self.reset()
+        return True
+
+    def _drop_scored(self, rows: dict[Row, int], sequences: list[list[int]], starts: Sequence[int]) -> None:
+        for row, index in rows.items():
+            self._agree(row, sequences[index][: starts[index]], starts[index])
 
     def recall(self, tokens: list[int]) -> Any | None:
         """Raw logits after these tokens where they are remembered, or None."""
@@ -357,6 +426,15 @@ class Memory(ABC):
         Returns:
             How many it holds: fewer where that many cannot be had; 0: what it held is gone as well.
         """
+
+    def _evaluate_all(self, work: list[Work]) -> Iterator[tuple[Row, int, Any]] | None:
+        """Evaluate all of it, as `_evaluate`; None where a backend gives no logits but the last ones.
+
+        Returns:
+            In any order, (row, length, logits): float32, shape (tokens, vocab), the first after `length` tokens
+            of the row, and so on; valid until the next are taken.
+        """
+        return None
 
     def _make_room(self, rows: int, length: int) -> None:
         """There will be rows in the places 0 to `rows`, of up to `length` tokens. What is there stays."""

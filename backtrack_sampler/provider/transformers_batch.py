@@ -10,6 +10,7 @@ windows slide.)
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -156,13 +157,21 @@ class TransformersBatch(Memory):
                     self._keep(each.row, 0, [])  # nothing is left of the stream before
             for group in _groups(work):
                 logits = self._forward(group)
-                found |= {each.row: logits[index] for index, each in enumerate(group)}
-                self._owner.forward_passes += 1
-                self._owner.evaluated_tokens += sum(len(each.tokens) for each in group)
+                found |= {each.row: logits[index, -1] for index, each in enumerate(group)}
         return [found[each.row] for each in work]
 
-    def _forward(self, group: list[Work]) -> torch.Tensor:
-        """Evaluate tokens of several rows, padded on the left; returns logits, shape (rows, vocab)."""
+    def _evaluate_all(self, work: list[Work]) -> Iterator[tuple[Row, int, torch.Tensor]]:
+        with torch.inference_mode():
+            for each in work:
+                if each.start == 0:
+                    self._keep(each.row, 0, [])
+            for group in _groups(work):
+                logits = self._forward(group, max(len(each.tokens) for each in group))
+                for index, each in enumerate(group):
+                    yield each.row, each.start + 1, logits[index, -len(each.tokens) :]
+
+    def _forward(self, group: list[Work], last: int = 1) -> torch.Tensor:
+        """Evaluate tokens of several rows, padded on the left; returns the last logits, shape (rows, last, vocab)."""
         width = max(len(each.tokens) for each in group)
         visible = max(self.least_visible, *(each.start + len(each.tokens) for each in group))
         where = self._where
@@ -186,9 +195,11 @@ class TransformersBatch(Memory):
             position_ids=positions,
             past_key_values=self._cache,
             use_cache=True,
-            **self._options,
+            **dict.fromkeys(self._options, last),
         )
-        return output.logits[:, -1].float()
+        self._owner.forward_passes += 1
+        self._owner.evaluated_tokens += sum(len(each.tokens) for each in group)
+        return output.logits[:, -last:].float()
 
     def _masks(self, positions: torch.Tensor, visible: int) -> Any:
         """What each token may look at, shape (rows, 1, tokens, columns); one for each kind of layer."""

@@ -82,6 +82,7 @@ class TransformersProvider(BaseProvider):
         self.context_size = limit if isinstance(limit, int) and limit > 0 else None
         self.vocabulary_size = self._causal.size
         self.eos_token_ids = _end_tokens(model, tokenizer)
+        self.bos_token_id = getattr(tokenizer, "bos_token_id", None)
         self.model_name = str(getattr(model.config, "name_or_path", "") or "")
 
     @classmethod

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from ..errors import InputError
+from ...errors import InputError
 
 __all__ = ["Choice", "Choices", "Numbers", "Range", "read_range", "read_space"]
 
@@ -47,10 +47,10 @@ class Numbers:
             return
         if self.log:
             raise InputError("may have a step or be logarithmic, not both")
-        if not 0 < self.step <= self.high - self.low:
+        low, high, step = (Fraction(str(each)) for each in (self.low, self.high, self.step))  # 0.1 as it was written
+        if not 0 < step <= high - low:
             raise InputError(f"must have a step above 0 and no wider than the range, not {self.step}")
-        low, step = (Fraction(str(each)) for each in (self.low, self.step))  # 0.1 as it was written
-        last = low + (Fraction(str(self.high)) - low) // step * step
+        last = low + (high - low) // step * step
         object.__setattr__(self, "high", int(last) if self.whole else float(last))
 
     @property

@@ -6,13 +6,15 @@ import difflib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
-from ..discovery import find_operator, find_strategy
-from ..errors import InputError
-from ..specs import parameters, parse_operator, parse_spec, split_name, with_arguments
-from ..strategy.operator_strategy import OperatorStrategy
-from .arms import Arm, sampling_of
+from ...discovery import find_operator, find_strategy
+from ...errors import InputError
+from ...specs import parameters, parse_operator, parse_spec, split_name, with_arguments
+from ...strategy.operator_strategy import OperatorStrategy
+from ...testing import FakeProvider
+from ..arms import Arm, sampling_of
 from .ranges import Choice, Choices, Numbers, Range, read_range, read_space
 
 __all__ = ["Choice", "Choices", "Numbers", "Range", "Tuning", "default_space", "read_range", "read_space"]
@@ -100,6 +102,11 @@ class Tuning:
         known = self._known()
         return {name: known[name].default for name, each in self.space.items() if known[name].default in each}
 
+    @property
+    def first(self) -> dict[str, Choice]:
+        """The defaults, and the beginning of the range where a default is not in it."""
+        return {name: each.ends[0] for name, each in self.space.items()} | self.defaults
+
     def arm_spec(self, values: Mapping[str, Choice]) -> str:
         """The spec with values of what is tuned."""
         return with_arguments(self.spec, values)
@@ -114,7 +121,10 @@ class Tuning:
         if self.kind == "strategy":
             find_strategy(name)
             raise InputError(f"{self.name}: a strategy has no search space of its own: {_SAY}")
-        return {key: each for key, each in default_space(name).items() if not self._is_fixed(key)}
+        space = {key: each for key, each in default_space(name).items() if not self._is_fixed(key)}
+        if not space:
+            raise InputError(f"{self.name} has nothing left to tune: its spec says all of it")
+        return space
 
     def _is_fixed(self, key: str) -> bool:
         return key in (parse_operator if self.kind == "operator" else parse_spec)(self.spec).arguments
@@ -155,11 +165,21 @@ class Tuning:
                 parse_operator(self.arm_spec(values))
                 return ""
             spec = parse_spec(self.arm_spec(values))
-            if "provider" not in inspect.signature(spec.cls).parameters:
-                spec.build(None)
         except InputError as error:
             return str(error)
+        wanted = "provider" in inspect.signature(spec.cls).parameters
+        try:
+            spec.build(_provider() if wanted else None)
+        except InputError as error:
+            # Anybody's constructor may want more of a model than this one has; then the first trial tells.
+            return "" if wanted and not isinstance(error.__cause__, ValueError) else str(error)
         return ""
+
+
+@cache
+def _provider() -> FakeProvider:
+    """A model that can write any text."""
+    return FakeProvider([*(bytes([each]) for each in range(256)), b""])
 
 
 def _as_fractions(each: Range, default: Any) -> Range:
