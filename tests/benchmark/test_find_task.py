@@ -13,7 +13,7 @@ from backtrack_sampler.benchmark.tasks import find
 from backtrack_sampler.benchmark.tasks.arithmetic import Sums
 from backtrack_sampler.benchmark.tasks.base_task import Item
 from backtrack_sampler.benchmark.tasks.find import find_task, task_names
-from backtrack_sampler.errors import InputError
+from backtrack_sampler.errors import InputError, MissingPackageError
 
 MINE = '''
 from .base_task import Item, Score, Task
@@ -41,16 +41,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def harness(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """A harness with three tasks; what was made of them."""
+    """A harness with three tasks, and a HumanEval that runs nothing; what was made of the former."""
     made: list[Any] = []
-    real = find._imported
-
-    def imported(module: str, name: str) -> Any:
-        if name == "LmEvalTask":
-            return lambda task, **options: made.append((task, options)) or SimpleNamespace(name=task)
-        if name == "HumanEval":
-            return Human
-        return real(module, name)
 
     class Human(Sums):
         family = "human"
@@ -61,8 +53,12 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             self.limit = limit
             self.name = "humaneval"
 
-    monkeypatch.setattr(find, "_harness_names", lambda: frozenset({"gsm8k", "hellaswag", "arc_easy"}))
-    monkeypatch.setattr(find, "_imported", imported)
+    known = {
+        "LmEvalTask": lambda spec, **options: made.append((spec, options)) or SimpleNamespace(name=spec),
+        "HumanEval": Human,
+        "task_manager": lambda: SimpleNamespace(task_index=dict.fromkeys(("gsm8k", "hellaswag", "arc_easy"))),
+    }
+    monkeypatch.setattr(find, "_imported", lambda module, name: known[name])
     return made
 
 
@@ -97,7 +93,6 @@ def test_parameters() -> None:
         ("sumz", "no task 'sumz': did you mean sums?"),
         ("human-evil", "no task 'human-evil': did you mean humaneval?"),
         ("hellaswig", "no task 'hellaswig': did you mean hellaswag?"),
-        ("gsm8k:shots=2", "gsm8k is of lm-evaluation-harness, and takes no parameters here"),
         ("no.py", "no file at no.py"),
         ("my.py:Other", r"my.py has no task Other \(found: Echo\)"),
         ("my.py:Item", "Item is no subclass of Task"),
@@ -115,15 +110,36 @@ def test_what_there_is_not(spec: str, message: str, harness: list[Any], mine: Pa
     assert not harness
 
 
-def test_nothing_like_it(harness: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of ours are named where none is near; and how to get the others, where they are not there."""
+def test_nothing_like_it(harness: list[Any]) -> None:
+    """All of ours are named where none is near."""
+    with pytest.raises(InputError, match=r"use one of countdown, .*, a path like ./my.py:MyTask, or what lm_eval ls"):
+        find_task("qqqqqq")
+
+
+def test_without_the_harness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name like one of ours is a slip; for another one the package is asked for."""
+
+    def missing(module: str, name: str) -> Any:
+        def manager() -> Any:
+            raise MissingPackageError('lm_eval is not installed: pip install "backtrack_sampler[benchmark]"')
+
+        return manager
+
+    monkeypatch.setattr(find, "_imported", missing)
+    with pytest.raises(InputError, match=r"no task 'sumz': did you mean sums\?"):
+        find_task("sumz")
     with pytest.raises(
-        InputError, match=r"use one of countdown, .*, a path like ./my.py:MyTask, or any of lm-evaluation-harness$"
+        MissingPackageError, match=r"task gsm8k is none of countdown, .*, and lm_eval is not installed: pip"
     ):
-        find_task("qqqqqq")
-    monkeypatch.setattr(find, "_harness_names", frozenset)
-    with pytest.raises(InputError, match=r"once it is installed: pip install \"backtrack_sampler\[benchmark\]\""):
-        find_task("qqqqqq")
+        find_task("gsm8k")
+
+
+@pytest.mark.slow
+def test_the_real_harness() -> None:
+    """One of its tasks is found without its data, and a name that is nearly one is not."""
+    assert find_task("gsm8k:filter=flexible-extract", shots=2, chat=True).name == "gsm8k:filter=flexible-extract"
+    with pytest.raises(InputError, match="no task 'gsm8kk': did you mean .*gsm8k"):
+        find_task("gsm8kk")
 
 
 def test_a_file(mine: Path) -> None:
@@ -144,11 +160,15 @@ def test_a_file_that_changes_has_another_version(mine: Path) -> None:
 
 
 def test_humaneval_and_the_harness(harness: list[Any]) -> None:
-    """HumanEval is ours, and gets the user's consent; other names are the harness's, with shots and chat."""
+    """HumanEval is ours, and gets the user's consent; other names are the harness's, with their parameters."""
     assert find_task("humaneval:limit=2", shots=5, allow_code_execution=True).limit == 2
     assert find_task("human_eval", allow_code_execution=True).name == "humaneval"
-    assert find_task("arc_easy", shots=5, chat=True).name == "arc_easy"
-    assert harness == [("arc_easy", {"shots": 5, "chat": True})]
+    assert find_task("gsm8k:filter=strict", shots=5, chat=True).name == "gsm8k:filter=strict"
+    assert find_task("mine:include_path=folder").name == "mine:include_path=folder"
+    assert harness == [
+        ("gsm8k:filter=strict", {"shots": 5, "chat": True, "allow_code_execution": False}),
+        ("mine:include_path=folder", {"chat": False, "allow_code_execution": False}),
+    ]
 
 
 def test_modules_that_need_packages_are_not_looked_into() -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from ... import specs
 from ...discovery import class_of_file, path_and_class
-from ...errors import InputError
+from ...errors import InputError, MissingPackageError
 from .. import tasks
 from .base_task import Task
 from .generated import GeneratedTask
@@ -22,7 +21,8 @@ __all__ = ["find_task", "ladder", "task_names"]
 
 HUMANEVAL = "humaneval"
 
-_OTHERS = ("find", "human_eval", "lm_eval_task")  # modules that are not looked into: what they need may be missing
+# Modules that are not looked into: what they need may be missing, and takes long to import.
+_OTHERS = ("find", "human_eval", "lm_eval_index", "lm_eval_task")
 
 
 def task_names() -> list[str]:
@@ -47,7 +47,7 @@ def find_task(spec: str, shots: int | None = None, chat: bool = False, allow_cod
 
     Args:
         spec: NAME[:key=value,...] of one of ours, `humaneval`, FILE.py:Class[:key=value,...] of one's own, or
-            the name of a task of lm-evaluation-harness.
+            NAME[:key=value,...] of a task of lm-evaluation-harness, see `LmEvalTask`.
         shots: solved examples before each question, where a task takes `shots` and the spec does not say;
             None: as many as is usual there.
         chat: ask in conversations, where a task takes `chat` and the spec does not say.
@@ -67,13 +67,9 @@ def find_task(spec: str, shots: int | None = None, chat: bool = False, allow_cod
         return _made(ladder()[plain], spec, name, rest, usual)
     if plain.replace("_", "") == HUMANEVAL:
         return _made(_imported("human_eval", "HumanEval"), spec, name, rest, usual)
-    known = _harness_names()
-    if name not in known:
-        raise _unknown(name, known)
-    if rest:
-        raise InputError(f"task {name} is of lm-evaluation-harness, and takes no parameters here: write {name} alone")
-    made: Task = _imported("lm_eval_task", "LmEvalTask")(name, shots=shots, chat=chat)
-    return made
+    if "include_path=" not in rest:  # else it is looked for there
+        _check_harness(name)
+    return _imported("lm_eval_task", "LmEvalTask")(spec, **usual)  # type: ignore[no-any-return]
 
 
 def _made(cls: type[Task], spec: str, name: str, rest: str, usual: dict[str, Any]) -> Task:
@@ -98,21 +94,30 @@ def _imported(module: str, name: str) -> Any:
     return getattr(importlib.import_module(f"{tasks.__name__}.{module}"), name)
 
 
-@cache
-def _harness_names() -> frozenset[str]:
-    """What lm-evaluation-harness has; nothing where it is not installed. Takes seconds: it reads thousands of files."""
-    if importlib.util.find_spec("lm_eval") is None:
-        return frozenset()
-    from lm_eval.tasks import TaskManager
+def _check_harness(name: str) -> None:
+    """Refuse a name that lm-evaluation-harness does not have either.
 
-    return frozenset(TaskManager().all_tasks)
-
-
-def _unknown(name: str, harness: Iterable[str]) -> InputError:
+    Raises:
+        InputError: with what is like it.
+        MissingPackageError: it is not installed, and nothing of ours is like it.
+    """
     ours = task_names()
-    near = [*difflib.get_close_matches(name.lower(), ours, 2), *difflib.get_close_matches(name, list(harness), 3)]
+    near = difflib.get_close_matches(name.lower(), ours, 2)
+    try:
+        known = _imported("lm_eval_index", "task_manager")().task_index
+    except MissingPackageError as error:
+        if near:
+            raise _unlike(name, near) from error
+        raise MissingPackageError(f"task {name} is none of {', '.join(ours)}, and {error}") from error
+    if name in known:
+        return
+    near += difflib.get_close_matches(name, known, 3)
     if near:
-        return InputError(f"no task {name!r}: did you mean {' or '.join(dict.fromkeys(near))}?")
-    known = f"use one of {', '.join(ours)}, a path like ./my.py:MyTask, or any of lm-evaluation-harness"
-    missing = "" if harness else ' once it is installed: pip install "backtrack_sampler[benchmark]"'
-    return InputError(f"no task {name!r}: {known}{missing}")
+        raise _unlike(name, near)
+    raise InputError(
+        f"no task {name!r}: use one of {', '.join(ours)}, a path like ./my.py:MyTask, or what lm_eval ls tasks lists"
+    )
+
+
+def _unlike(name: str, near: Sequence[str]) -> InputError:
+    return InputError(f"no task {name!r}: did you mean {' or '.join(dict.fromkeys(near))}?")
