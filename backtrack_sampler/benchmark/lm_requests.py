@@ -58,8 +58,8 @@ def drawing_of(asked: Mapping[str, Any], max_new_tokens: int, top_k: int | None)
         "temperature": (1.0 if temperature is None else temperature) if samples else 0.0,
         "top_k": said.pop("top_k", top_k),
     }
-    if options["top_k"] == -1:  # what some engines say for no limit
-        options["top_k"] = None
+    if options["top_k"] in (None, -1):  # what some engines say for no limit
+        options["top_k"] = 0
     options |= {name: said.pop(name) for name in ("top_p", "min_p", "max_length") if name in said}
     said.pop("seed", None)  # part of what the request's own seed is made of
     return options, [name for name, value in said.items() if value is not None and _NEUTRAL.get(name) != value]

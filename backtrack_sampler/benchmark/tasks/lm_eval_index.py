@@ -9,6 +9,8 @@ import importlib
 import importlib.metadata
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,6 +21,7 @@ from ...provider import hub
 
 __all__ = ["check_drawn", "config_of", "digest_of", "load", "task_manager"]
 
+_EVALUATE = "HF_EVALUATE_OFFLINE"
 _SCORED = {"multiple_choice", "loglikelihood", "loglikelihood_rolling"}
 
 
@@ -135,19 +138,21 @@ def _errors_alone() -> Iterator[None]:
 @contextmanager
 def _offline() -> Iterator[None]:
     """The libraries that data are loaded with ask no network; they look for that in these places each time."""
-    flags = [
-        (importlib.import_module(module), flag)
-        for module, flag in (
-            ("huggingface_hub.constants", "HF_HUB_OFFLINE"),
-            ("datasets.config", "HF_HUB_OFFLINE"),
-            ("evaluate.config", "HF_EVALUATE_OFFLINE"),
-        )
-    ]
-    before = [getattr(module, flag) for module, flag in flags]
+    flags = [("huggingface_hub.constants", "HF_HUB_OFFLINE"), ("datasets.config", "HF_HUB_OFFLINE")]
+    if "evaluate" in sys.modules:  # importing it takes seconds, and few tasks need it
+        flags.append(("evaluate.config", _EVALUATE))
+    places = [(importlib.import_module(module), flag) for module, flag in flags]
+    before = [getattr(module, flag) for module, flag in places]
+    variable = os.environ.get(_EVALUATE)
     try:
-        for module, flag in flags:
+        os.environ[_EVALUATE] = "1"  # where a task imports it now
+        for module, flag in places:
             setattr(module, flag, True)
         yield
     finally:
-        for (module, flag), value in zip(flags, before, strict=True):
+        for (module, flag), value in zip(places, before, strict=True):
             setattr(module, flag, value)
+        if variable is None:
+            del os.environ[_EVALUATE]
+        else:
+            os.environ[_EVALUATE] = variable
