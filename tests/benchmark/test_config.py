@@ -132,12 +132,12 @@ def test_tasks_get_what_the_file_says() -> None:
 @pytest.mark.parametrize(
     ("said", "options"),
     [
-        ({"device": "cpu"}, {"n_gpu_layers": 0}),
-        ({"device": "cuda"}, {}),
-        ({"device": "cpu", "model_kwargs": {"n_ctx": 512}}, {"n_gpu_layers": 0, "n_ctx": 512}),
+        ({"device": "cpu"}, {"n_gpu_layers": 0, "piece": 1}),
+        ({"device": "cuda", "model_kwargs": {"piece": 64}}, {"piece": 64}),
+        ({"device": "cpu", "model_kwargs": {"n_ctx": 512}}, {"n_gpu_layers": 0, "n_ctx": 512, "piece": 1}),
         ({"engine": "transformers", "device": "cpu"}, {"device": "cpu"}),
         ({"model_name_or_path": "org/name", "device": "cuda:1"}, {"device": "cuda:1"}),
-        ({"model_name_or_path": "org/name", "engine": "llamacpp", "device": "cpu"}, {"n_gpu_layers": 0}),
+        ({"model_name_or_path": "org/name", "engine": "llamacpp", "device": "cpu"}, {"n_gpu_layers": 0, "piece": 1}),
     ],
 )
 def test_device(said: dict[str, Any], options: dict[str, Any]) -> None:

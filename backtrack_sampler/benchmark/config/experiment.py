@@ -130,14 +130,20 @@ class Experiment(Section):
         return [find_task(text, asked.num_fewshot, asked.chat, allow_code_execution) for text in asked.tasks]
 
     def model_options(self) -> dict[str, Any]:
-        """What `load_provider` gets besides model and engine."""
+        """What `load_provider` gets besides model and engine.
+
+        llama.cpp evaluates prompts as they come, where nothing else is said: what they have in common counts more
+        here, where each is asked hundreds of times, than that its logits are the same to the last bit (see
+        `BaseProvider.piece`).
+        """
         engine = self.engine or ("llamacpp" if self.model_name_or_path is None else None)
         if engine is None and not is_provider_file(self.model_name_or_path or ""):
             engine = engine_of(self.model_name_or_path or "")
         device: dict[str, Any] = {} if self.device is None else {"device": self.device}
         if device and engine == "llamacpp":  # it takes a GPU that it was made for, unless it is kept from that
             device = {"n_gpu_layers": 0} if self.device == "cpu" else {}
-        return device | self.model_kwargs
+        pieces = {"piece": 1} if engine == "llamacpp" else {}
+        return pieces | device | self.model_kwargs
 
     @property
     def folder(self) -> Path:
