@@ -214,7 +214,7 @@ def _step(provider: BaseProvider, active: list[TokenStream], cost: Stats) -> lis
     for row, logits, top in zip(active, rows, best or repeat(None), strict=False):
         new = row.step(logits, top)
         for _ in range(_FROM_MEMORY):
-            known = provider.recall(row.sequence) if row.went_back else None
+            known = provider.recall(row.sequence) if _may_be_known(provider, row) else None
             if known is None:
                 break
             new += row.step(known)
@@ -224,6 +224,11 @@ def _step(provider: BaseProvider, active: list[TokenStream], cost: Stats) -> lis
             chunks.append((row, new))
     cost.seconds += time.perf_counter() - started
     return chunks
+
+
+def _may_be_known(provider: BaseProvider, row: TokenStream) -> bool:
+    """Whether it is worth asking for remembered logits."""
+    return row.went_back or (provider.remembers_all and not row.done)
 
 
 def _fill(active: list[TokenStream], waiting: Iterator[TokenStream], max_batch: int) -> list[TokenStream]:

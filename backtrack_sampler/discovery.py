@@ -31,6 +31,7 @@ from .strategy.base_strategy import BaseStrategy
 from .strategy.chain_strategy import ChainStrategy
 
 __all__ = [
+    "class_of_file",
     "embedded_model",
     "find_operator",
     "find_provider",
@@ -107,6 +108,20 @@ def path_and_class(name: str) -> tuple[str, str]:
     """The parts of "my.py:Mine", where the class may be "", or twice "" for a name that is no path."""
     path, _, class_name = (name, "", "") if name.endswith(".py") else name.rpartition(":")
     return (path, class_name) if path.endswith(".py") else ("", "")
+
+
+def class_of_file(path: str, wanted: str, kind: str, package: ModuleType, fits: Callable[[type[Any]], bool]) -> Any:
+    """The class of a kind ("task") in somebody's file.
+
+    Args:
+        wanted: its name; "" where the file has only one.
+        package: what the file's relative imports begin at.
+
+    Raises:
+        InputError: there is none, or the file cannot be used.
+    """
+    module = _load_file(Path(path), package)
+    return _one_of(_classes(module, fits), wanted, path, kind, module)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str], others: Iterable[str]) -> InputError:
@@ -251,8 +266,8 @@ def _found(name: str, kind: str, package: ModuleType, fits: Callable[[type[Any]]
     """The class that a path, a file of a package or an entry point holds; None where no such name is known."""
     path, class_name = path_and_class(name)
     if path:
-        module = _load_file(Path(path), package)
-        return _one_of(_classes(module, fits), class_name, path, kind, module)
+        of_file: type[Any] = class_of_file(path, class_name, kind, package, fits)
+        return of_file
     plain = name.replace("-", "_")
     if plain in _files(package, kind):
         path = f"{kind}/{plain}_{kind}.py"
@@ -324,7 +339,7 @@ def _what_it_is(module: ModuleType, wanted: str, kind: str) -> str:
             return f": {wanted} is {'an' if other == 'operator' else 'a'} {other}, use --{other}"
     if missing := ", ".join(sorted(getattr(there, "__abstractmethods__", ()))):
         return f": {wanted} does not define {missing}"
-    return f": {wanted} is no subclass of Base{kind.title()}"
+    return f": {wanted} is no subclass of {'' if kind == 'task' else 'Base'}{kind.title()}"
 
 
 def _classes(module: ModuleType, fits: Callable[[type[Any]], bool]) -> dict[str, type[Any]]:

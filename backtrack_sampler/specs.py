@@ -22,11 +22,16 @@ __all__ = [
     "OperatorSpec",
     "StrategySpec",
     "content_of",
+    "file_of",
     "is_provider_file",
+    "made",
     "parameters",
     "parse_operator",
     "parse_provider",
     "parse_spec",
+    "read_arguments",
+    "split_name",
+    "with_arguments",
 ]
 
 
@@ -41,11 +46,11 @@ class StrategySpec(NamedTuple):
     arguments: dict[str, Any]
     files: Mapping[str, str]
 
-    def build(self, provider: BaseProvider) -> Any:
-        """Make the strategy for a loaded model."""
+    def build(self, provider: BaseProvider | None) -> Any:
+        """Make the strategy for a loaded model; None where its class takes no provider."""
         wanted = "provider" in inspect.signature(self.cls).parameters
         model = {"provider": provider} if wanted else {}
-        return _made(self.cls, model | self.arguments)
+        return made(self.cls, model | self.arguments)
 
 
 class OperatorSpec(NamedTuple):
@@ -63,10 +68,10 @@ class OperatorSpec(NamedTuple):
 
     def build(self, provider: BaseProvider | None = None) -> OperatorStrategy:
         """Make the operator, and the strategy around it; no model is needed."""
-        operator: Any = _made(self.cls, self.arguments) if isinstance(self.cls, type) else self.cls
+        operator: Any = made(self.cls, self.arguments) if isinstance(self.cls, type) else self.cls
         if operator is self.cls and self.arguments:
             operator = partial(operator, **self.arguments)
-        strategy: OperatorStrategy = _made(OperatorStrategy, {"operator": operator, **self.options}, self.cls.__name__)
+        strategy: OperatorStrategy = made(OperatorStrategy, {"operator": operator, **self.options}, self.cls.__name__)
         return strategy
 
 
@@ -79,12 +84,12 @@ def parse_spec(text: str) -> StrategySpec:
     Raises:
         InputError: unknown strategy or parameter, one that is missing, or a file that cannot be read.
     """
-    name, rest = _split_name(text, "strategy")
+    name, rest = split_name(text, "strategy")
     cls = find_strategy(name)
     if cls in (ChainStrategy, OperatorStrategy):
         raise InputError("repeat --strategy for a chain, and write --operator NAME for an operator")
-    arguments, files = _arguments(f"strategy {name}", rest, parameters(cls))
-    return StrategySpec(cls, arguments, _file_of(name) | files)
+    arguments, files = read_arguments(f"strategy {name}", rest, parameters(cls))
+    return StrategySpec(cls, arguments, file_of(name) | files)
 
 
 def parse_operator(text: str) -> OperatorSpec:
@@ -93,15 +98,15 @@ def parse_operator(text: str) -> OperatorSpec:
     Raises:
         InputError: as `parse_spec`, and where the operator does not take a value.
     """
-    name, rest = _split_name(text, "operator")
+    name, rest = split_name(text, "operator")
     cls = find_operator(name)
     own, around = parameters(cls), parameters(OperatorStrategy)
-    arguments, files = _arguments(f"operator {name}", rest, around | own)
+    arguments, files = read_arguments(f"operator {name}", rest, around | own)
     spec = OperatorSpec(
         cls,
         {k: v for k, v in arguments.items() if k in own},
         {k: v for k, v in arguments.items() if k not in own},
-        _file_of(name) | files,
+        file_of(name) | files,
     )
     spec.build()  # says now what is wrong with a value, not after a model was loaded
     return spec
@@ -113,13 +118,35 @@ def parse_provider(text: str) -> tuple[str, dict[str, Any], dict[str, str]]:
     Raises:
         InputError: as `parse_spec`.
     """
-    name, rest = _split_name(text, "provider")
+    name, rest = split_name(text, "provider")
     cls = find_provider(name)
     known = parameters(getattr(cls, "from_pretrained", cls))
     if (model := model_parameter(cls)) is not None:  # may be left out, or said otherwise
         known[model.name] = model.replace(default=None)
-    arguments, files = _arguments(f"provider {name}", rest, known)
-    return name, arguments, _file_of(name) | files
+    arguments, files = read_arguments(f"provider {name}", rest, known)
+    return name, arguments, file_of(name) | files
+
+
+def with_arguments(text: str, arguments: Mapping[str, Any]) -> str:
+    """A spec with more arguments; each is read as the value that it is here (JSON).
+
+    Raises:
+        InputError: there is no name.
+    """
+    name, rest = split_name(text, "spec")
+    said = [rest.strip(" ,"), *(f"{key}={_written(value)}" for key, value in arguments.items())]
+    return ":".join(filter(None, (name, ",".join(filter(None, said)))))
+
+
+def _written(value: Any) -> str:
+    """A value so that `_value` reads it; without quotes where it can be."""
+    if isinstance(value, str) and value and value[0] != "@" and value.strip() == value:
+        try:
+            if _value("", value) == (value, ""):
+                return value
+        except InputError:  # it looks like a file, or like JSON
+            pass
+    return json.dumps(value)
 
 
 def is_provider_file(text: str) -> bool:
@@ -138,7 +165,12 @@ def parameters(made: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {k: p for k, p in signature.items() if k not in hidden and p.kind not in kinds}
 
 
-def _made(cls: type[Any], arguments: dict[str, Any], name: str = "") -> Any:
+def made(cls: type[Any], arguments: dict[str, Any], name: str = "") -> Any:
+    """What a class makes of arguments; `name` is how errors call it.
+
+    Raises:
+        InputError: it does not take these values.
+    """
     try:
         return cls(**arguments)
     except InputError as error:  # which of several it is
@@ -153,16 +185,20 @@ def _made(cls: type[Any], arguments: dict[str, Any], name: str = "") -> Any:
 _SPEC = re.compile(r"(?P<name>([A-Za-z]:(?=[\\/]))?[^:]*\.py(:\w+(?![\w-]*=))?|[^:]*)(:(?P<rest>.*))?", re.DOTALL)
 
 
-def _split_name(text: str, kind: str) -> tuple[str, str]:
-    """NAME or FILE.py or FILE.py:Class, and the arguments after it."""
+def split_name(text: str, kind: str) -> tuple[str, str]:
+    """NAME or FILE.py or FILE.py:Class, and the arguments after it.
+
+    Raises:
+        InputError: there is no name.
+    """
     match = _SPEC.fullmatch(text)
     if match is None or not match["name"]:
         raise InputError(f"write the {kind} as NAME:key=value,..., not {text!r}")
     return match["name"], match["rest"] or ""
 
 
-def _file_of(name: str) -> dict[str, str]:
-    """The file that a name is of, if it is."""
+def file_of(name: str) -> dict[str, str]:
+    """The file that a name is of, and its digest; empty where it is of none."""
     path, _ = path_and_class(name)
     return {path: _digest(Path(path).read_bytes())} if path else {}
 
@@ -171,10 +207,13 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The arguments of `what` ("strategy antislop"), and the files that they are from.
+def read_arguments(what: str, text: str, known: dict[str, inspect.Parameter]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The arguments of `what` ("strategy antislop"), and the files that they are from, with their digests.
 
     Each is one that it knows, and none that it needs is missing.
+
+    Raises:
+        InputError: one that is not known, is missing, or cannot be read.
     """
     arguments: dict[str, Any] = {}
     files: dict[str, str] = {}

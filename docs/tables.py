@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from backtrack_sampler.specs import parameters
 from backtrack_sampler.discovery import find_strategy, operator_names, strategy_names
+from backtrack_sampler.specs import parameters
 from backtrack_sampler.strategy.operator_strategy import OperatorStrategy
 
 README = Path(__file__).parents[1] / "README.md"

@@ -7,14 +7,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
     import torch
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext, Page
 
     from backtrack_sampler.provider.transformers_provider import TransformersProvider
 
@@ -45,6 +45,33 @@ def browser() -> Iterator[Browser]:
             pytest.fail(MISSING, pytrace=False)
         with playwright.chromium.launch(executable_path=path, args=ARGUMENTS) as started:
             yield started
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page that is a file. Whatever it complains of, and whatever else it asks for, fails the test."""
+    opened: list[BrowserContext] = []
+    complaints: list[str] = []
+    requests: list[str] = []
+    wanted: list[str] = []
+
+    def go(file: Path, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1000, "height": 700}, **options})
+        opened.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: requests.append(request.url))
+        wanted.append(file.as_uri())
+        page.goto(wanted[-1])
+        return page
+
+    yield go
+    for context in opened:
+        context.close()
+    assert complaints == []
+    assert requests == wanted
 
 
 @pytest.fixture(scope="session")

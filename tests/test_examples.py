@@ -12,10 +12,10 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run(name: str, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+def run(name: str, *arguments: str, typed: str = "", folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(EXAMPLES / name), *arguments],
-        input=typed, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "OMP_WAIT_POLICY": "passive"},
+        cwd=folder, input=typed, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "OMP_WAIT_POLICY": "passive"},
     )  # fmt: skip
 
 
@@ -47,6 +47,28 @@ def test_demo() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Taken back: ") == 2
     assert "found '" in done.stdout
+
+
+@pytest.mark.slow
+def test_basic_benchmarking(tmp_path: Path) -> None:
+    """The table with its controls, and texts that were changed; once more, nothing is drawn again."""
+    tables = []
+    for _ in range(2):
+        done = run("basic_benchmarking.py", folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        tables.append(done.stdout)
+    assert tables[0] == tables[1]
+    for row in ("baseline", "greedy", "probability-threshold", "ngram-overlap", "best-of-n", "majority", "oracle"):
+        assert row in tables[0]
+    assert " took back " in tables[0]
+
+
+def test_an_experiment_that_is_not_there() -> None:
+    """One line, no traceback."""
+    done = run("basic_benchmarking.py", "/nowhere.yaml")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "cannot read /nowhere.yaml" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["basic_generation.py", "interactive_chat.py"])

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from backtrack_sampler.errors import InputError
+from backtrack_sampler.operators import BaseOperator, NGramOverlap, Repetition
 from backtrack_sampler.specs import (
     is_provider_file,
     parameters,
@@ -16,8 +18,6 @@ from backtrack_sampler.specs import (
     parse_provider,
     parse_spec,
 )
-from backtrack_sampler.errors import InputError
-from backtrack_sampler.operators import BaseOperator, NGramOverlap, Repetition
 from backtrack_sampler.strategy.antislop_strategy import AntiSlopStrategy
 from backtrack_sampler.strategy.creative_writing_strategy import CreativeWritingStrategy
 from backtrack_sampler.strategy.human_guidance_strategy import HumanGuidanceStrategy

@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +93,12 @@ def _identity(kind: str, spec: StrategySpec | OperatorSpec) -> dict[str, Any]:
     }
 
 
+@cache
 def _source(cls: Any) -> str:
     """What tells whether the code of a class is still the same: of the files of all classes it is made of."""
-    classes: Sequence[Any] = [each for each in inspect.getmro(cls) if each is not object] if inspect.isclass(cls) else [cls]
+    classes: Sequence[Any] = (
+        [each for each in inspect.getmro(cls) if each is not object] if inspect.isclass(cls) else [cls]
+    )
     files = set()
     for each in classes:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["Record"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One text of one arm, with what it is worth.
 

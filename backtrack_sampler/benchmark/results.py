@@ -48,9 +48,8 @@ class Results:
             "versions" (of packages), "machine", "started", "seconds"; JSON.
         rows: of the table: first the controls that draw once, then each strategy.
         items: task -> item id -> the item.
-        records: (arm key, task, item id, repeat) -> what was written, of all arms; the samples that controls
-            choose among have other numbers than 0, and are in `samples`.
-        samples: (arm key, task, item id, repeat) -> all samples, the first included, in their order.
+        records: (arm key, task, item id, repeat) -> what was written, of all arms.
+        samples: (strategy's arm key, task, item id, repeat) -> what its controls at equal cost chose among, in order.
         trials: what was tried while tuning.
         traces: (arm key, task, item id, repeat) -> the page of that text's trace, beside the report.
         complete: False where it was interrupted: then the items are those that all arms have answered.

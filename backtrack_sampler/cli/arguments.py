@@ -15,8 +15,6 @@ from ..errors import InputError
 from ..options import SessionOptions
 from ..prompts import chat_text, prompt_tokens
 from ..provider.base_provider import BaseProvider
-from ..stats import Stats
-from ..strategy.chain_strategy import as_strategies
 from ..specs import (
     OperatorSpec,
     StrategySpec,
@@ -25,6 +23,8 @@ from ..specs import (
     parse_provider,
     parse_spec,
 )
+from ..stats import Stats
+from ..strategy.chain_strategy import as_strategies
 
 MODEL_HELP = "a .gguf file, a folder, a hub name or FILE.py:MyProvider (default: the embedded SmolLM2)"
 SPEC_HELP = "A strategy or operator is NAME or NAME:key=value,... where a value is JSON, a|b for a list, or @FILE."
@@ -166,20 +166,12 @@ def parse_specs(given: Sequence[tuple[str, str]]) -> list[StrategySpec | Operato
 
 def provider_of(options: argparse.Namespace) -> BaseProvider:
     """Load the model."""
-    _quiet()
     for name in ("context", "threads"):
         if getattr(options, name) is not None:
             check_count(f"--{name}", getattr(options, name))
     given = {"n_ctx": options.context, "device": options.device, "threads": options.threads}
     extra = {name: value for name, value in given.items() if value is not None}
-    model, engine = options.model, options.engine
-    if model is not None and is_provider_file(model):
-        model, own, _ = parse_provider(model)
-        extra |= own
-    if engine is not None and is_provider_file(engine):
-        engine, own, _ = parse_provider(engine)
-        extra |= own
-    provider = load_provider(model, engine, **extra)
+    provider = load(options.model, options.engine, **extra)
     if options.context and provider.context_size and provider.context_size < options.context:
         print(
             f"backtrack-sampler: --context {options.context} is more than this model was made for: "
@@ -187,6 +179,18 @@ def provider_of(options: argparse.Namespace) -> BaseProvider:
             file=sys.stderr,
         )
     return provider
+
+
+def load(model: str | None, engine: str | None, **extra: Any) -> BaseProvider:
+    """Load a model, either of whose names may be a file with arguments."""
+    _quiet()
+    if model is not None and is_provider_file(model):
+        model, own, _ = parse_provider(model)
+        extra |= own
+    if engine is not None and is_provider_file(engine):
+        engine, own, _ = parse_provider(engine)
+        extra |= own
+    return load_provider(model, engine, **extra)
 
 
 def model_name(options: argparse.Namespace) -> str:

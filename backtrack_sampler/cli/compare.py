@@ -18,11 +18,11 @@ from ..errors import BacktrackError, InputError
 from ..prompts import OPTIONS
 from ..provider.base_provider import BaseProvider
 from ..sampler import BacktrackSampler
+from ..specs import OperatorSpec, StrategySpec, content_of, parse_operator, parse_spec
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
 from ..trace.files import check_path
 from . import arguments
 from .rows import read_prompts
-from ..specs import OperatorSpec, StrategySpec, content_of, parse_operator, parse_spec
 
 __all__ = ["add"]
 

@@ -22,12 +22,12 @@ from ..sampler import BacktrackSampler
 from ..slop import HumanText, Profile, Written, find_slop
 from ..slop.finding import save_strengths
 from ..slop.report import change_table, summary, table
+from ..specs import OperatorSpec, StrategySpec
 from ..strategy.antislop_strategy import AntiSlopStrategy
 from ..strategy.human_guidance_strategy import HumanGuidanceStrategy
 from ..trace.files import check_path
 from . import arguments
 from .rows import Job, Model, Prompt, read_prompts, read_rows, write_rows
-from ..specs import OperatorSpec, StrategySpec
 
 __all__ = ["add"]
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from ..discovery import find_operator, find_strategy, operator_names, path_and_class, strategy_names
 from ..errors import InputError
+from ..specs import parameters
 from ..strategy.chain_strategy import ChainStrategy
 from ..strategy.operator_strategy import OperatorStrategy
 from . import arguments
 from .docstrings import explanation_of
-from ..specs import parameters
 
 __all__ = ["add"]
 

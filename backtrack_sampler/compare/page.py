@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import re
-from importlib import resources
 from itertools import pairwise, takewhile
 from typing import Any
 
-from ..trace.page import _embedded, _hash
+from ..pages import document
 from .comparison import Comparison, Text
 from .table import differences, facts, notes, values
 
@@ -19,21 +16,8 @@ _FOUND, _SHARED = 1, 2
 
 def page(comparison: Comparison) -> str:
     """The page. All text from the model is data in it, and becomes text nodes only."""
-    style, script = _part("page.css"), _part("page.js")
-    parts = {
-        # Nothing but these two may run or apply, and nothing may be loaded, whatever the texts are.
-        "policy": f"default-src 'none'; img-src data:; script-src {_hash(script)}; style-src {_hash(style)}",
-        "title": html.escape(f"Compared: {', '.join(comparison.contenders)}"),
-        "style": style,
-        "data": _embedded(_data(comparison)),
-        "script": script,
-    }
-    # One pass, so that no part can hold the name of another.
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _part("page.html"))
-
-
-def _part(name: str) -> str:
-    return resources.files("backtrack_sampler.compare").joinpath(name).read_text(encoding="utf-8")
+    title = f"Compared: {', '.join(comparison.contenders)}"
+    return document("backtrack_sampler.compare", title, _data(comparison))
 
 
 def _data(comparison: Comparison) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class BaseProvider(Backend):
         model_name: of the model, "" where nothing says.
         piece: prompts are evaluated in pieces of so many tokens, always the same ones, so that an engine that
             rounds differently for several tokens at once gives equal prompts equal logits; 1: as they come.
+        remembers_all: whether `recall` may know what other streams have asked for, not only where one was before.
         forward_passes: how often the model was called, since it was made.
         evaluated_tokens: how many tokens it has evaluated.
         lock: reentrant; see above.
@@ -53,6 +54,7 @@ class BaseProvider(Backend):
     vocabulary_size: int | None = None
     model_name: str = ""
     piece: int = 1
+    remembers_all: bool = False
 
     def __init__(self, remember: int = 64) -> None:
         self._remember = remember = check_count("remember", remember)

@@ -37,11 +37,11 @@ def answers() -> bool:
     return bool(said)
 
 
-def cached(name: str, cache_dir: Any = None) -> Path | None:
+def cached(name: str, cache_dir: Any = None, revision: str | None = None) -> Path | None:
     """The folder where a repository was put when it was last downloaded; None: it never was."""
     hub = _hub()
     try:
-        return Path(hub.snapshot_download(name, cache_dir=cache_dir, local_files_only=True))
+        return Path(hub.snapshot_download(name, cache_dir=cache_dir, revision=revision, local_files_only=True))
     except (OSError, ValueError):  # what the hub's own errors are
         return None
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import json
-import re
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from ..events import Drawn, Rollback
+from ..pages import document
 from .marks import static
 from .settings import options_of
 from .summary import everyone, is_stop_string
@@ -26,21 +22,11 @@ _STATIC = "backtrack-sampler-without-scripts"
 
 def page(trace: Trace) -> str:
     """The page. All text from the model is data in it, and becomes text nodes only."""
-    style, script = _part("page.css"), _part("page.js")
     prompt = " ".join(trace.prompt.split())
     title = prompt if len(prompt) <= _TITLE_LENGTH else prompt[:_TITLE_LENGTH] + "…"
-    parts = {
-        # Nothing but these two may run or apply, and nothing may be loaded, whatever the text is.
-        "policy": f"default-src 'none'; img-src data:; script-src {_hash(script)}; style-src {_hash(style)}",
-        "title": html.escape(f"Trace: {title}" if title else "Trace"),
-        "style": style,
-        "static": static(trace),
-        "data": _embedded(_data(trace)),
-        "script": script,
-    }
-    # One pass, so that no part can hold the name of another.
-    whole = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _part("page.html"))
-    return whole.encode(errors="replace").decode()  # half a surrogate pair in the title or the text
+    return document(
+        "backtrack_sampler.trace", f"Trace: {title}" if title else "Trace", _data(trace), static=static(trace)
+    )
 
 
 def frame(trace: Trace) -> str:
@@ -55,21 +41,6 @@ def frame(trace: Trace) -> str:
         f'<iframe srcdoc="{html.escape(page(trace))}" sandbox="allow-scripts" title="Trace" '
         f'style="width: 100%; height: 42rem; border: 0"></iframe><div class="{_STATIC}">{strikes}</div></div>'
     )
-
-
-def _part(name: str) -> str:
-    return resources.files("backtrack_sampler.trace").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _embedded(data: Any) -> str:
-    """JSON that HTML cannot mistake for markup, in ASCII."""
-    text = json.dumps(data, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _data(trace: Trace) -> dict[str, Any]:

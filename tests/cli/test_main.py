@@ -23,9 +23,9 @@ from emulator import FAIR, Program
 
 from backtrack_sampler.cli.arguments import provider_of, specs_of
 from backtrack_sampler.cli.main import _commands, _parser, main
-from backtrack_sampler.specs import parameters
 from backtrack_sampler.discovery import find_operator, find_strategy, operator_names, strategy_names
 from backtrack_sampler.errors import InputError
+from backtrack_sampler.specs import parameters
 from backtrack_sampler.testing import FakeProvider
 
 PROMPT = "Once upon a time"

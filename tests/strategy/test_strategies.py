@@ -15,9 +15,9 @@ from backtrack_sampler import (
     OperatorStrategy,
     ReplaceStrategy,
 )
-from backtrack_sampler.specs import parse_spec
 from backtrack_sampler.discovery import strategy_names
 from backtrack_sampler.operators import EntropyThreshold, NGramOverlap, ProbabilityThreshold, Repetition
+from backtrack_sampler.specs import parse_spec
 from backtrack_sampler.testing import check_strategy
 
 

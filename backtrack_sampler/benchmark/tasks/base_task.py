@@ -60,12 +60,14 @@ class Task(ABC):
             do not count any more.
         stop: strings that end an answer.
         max_new_tokens: most tokens of an answer.
+        scored_together: so many answers are given to `scores` at once, where that is faster than one by one.
     """
 
     name: str
     version: str = "1"
     stop: tuple[str, ...] = ()
     max_new_tokens: int = 64
+    scored_together: int = 1
 
     @abstractmethod
     def items(self, split: str = TEST, limit: int | None = None) -> list[Item]:
@@ -77,6 +79,13 @@ class Task(ABC):
 
         Raises:
             InputError: there are none, or their data cannot be had here.
+        """
+
+    def prepare(self) -> None:
+        """Called once before any text is drawn: the place to find out whether answers can be scored here.
+
+        Raises:
+            InputError: they cannot.
         """
 
     @abstractmethod
