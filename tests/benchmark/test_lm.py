@@ -17,7 +17,7 @@ from tiny_models import tiny
 from tiny_tokenizer import tokenizer
 
 from backtrack_sampler import BacktrackSampler, BaseStrategy, BatchError, InputError
-from backtrack_sampler.benchmark.lm import BacktrackLM
+from backtrack_sampler.benchmark.harness.lm import BacktrackLM
 from backtrack_sampler.events import Started
 from backtrack_sampler.provider.transformers_provider import TransformersProvider
 from backtrack_sampler.testing import FakeProvider
@@ -212,7 +212,9 @@ def test_a_provider_that_is_none() -> None:
 
 def test_what_a_comma_has_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """A strategy's second parameter in a string of model_args: the error says what to write, before a model is loaded."""
-    loads = monkeypatch.setattr("backtrack_sampler.benchmark.lm.load_provider", lambda *_, **__: pytest.fail("loaded"))
+    loads = monkeypatch.setattr(
+        "backtrack_sampler.benchmark.harness.lm.load_provider", lambda *_, **__: pytest.fail("loaded")
+    )
     assert loads is None
     with pytest.raises(InputError, match="cut at commas: pass a dict") as raised:
         BacktrackLM.create_from_arg_string("strategy=antislop:slops=a|b,whole_words=true")
@@ -227,7 +229,7 @@ def test_from_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
         loaded.append((arguments, options))
         return fake()
 
-    monkeypatch.setattr("backtrack_sampler.benchmark.lm.load_provider", load)
+    monkeypatch.setattr("backtrack_sampler.benchmark.harness.lm.load_provider", load)
     cls = get_model("backtrack")
     assert cls is BacktrackLM
     usual = {"batch_size": 1, "max_batch_size": None, "device": "cuda:0"}

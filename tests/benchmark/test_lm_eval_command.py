@@ -12,7 +12,7 @@ from typing import Any
 import lm_eval.tasks
 import pytest
 
-from backtrack_sampler.benchmark import lm_eval_command
+from backtrack_sampler.benchmark.harness import __main__ as lm_eval_command
 from backtrack_sampler.testing import FakeProvider
 
 TASKS = Path(__file__).parent / "lm_eval_tasks"
@@ -30,7 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     only_ours = functools.partial(lm_eval.tasks.TaskManager, include_defaults=False)
     monkeypatch.setattr("lm_eval.tasks.TaskManager", only_ours)
     monkeypatch.setattr("lm_eval.evaluator.add_env_info", lambda _: None)
-    monkeypatch.setattr("backtrack_sampler.benchmark.lm.load_provider", load)
+    monkeypatch.setattr("backtrack_sampler.benchmark.harness.lm.load_provider", load)
     root, ours = logging.getLogger(), logging.getLogger("lm_eval")
     before = (root.handlers[:], root.level, ours.level)
     yield loaded

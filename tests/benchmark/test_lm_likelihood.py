@@ -12,8 +12,8 @@ from tiny_models import tiny
 from tiny_tokenizer import tokenizer
 
 from backtrack_sampler import InputError
-from backtrack_sampler.benchmark.likelihood import Continuation, log_likelihoods
-from backtrack_sampler.benchmark.lm import BacktrackLM
+from backtrack_sampler.benchmark.harness.likelihood import Continuation, log_likelihoods
+from backtrack_sampler.benchmark.harness.lm import BacktrackLM
 from backtrack_sampler.provider.transformers_provider import TransformersProvider
 from backtrack_sampler.testing import FakeProvider
 

@@ -85,7 +85,7 @@ def check_drawn(name: str, output_type: str | None) -> None:
     if output_type in _SCORED:
         raise InputError(
             f"{name} is scored by log-likelihoods: nothing is drawn there, so no strategy can change it; the model "
-            f"itself is measured by python -m backtrack_sampler.benchmark.lm_eval_command --tasks {name}"
+            f"itself is measured by python -m backtrack_sampler.benchmark.harness --tasks {name}"
         )
 
 

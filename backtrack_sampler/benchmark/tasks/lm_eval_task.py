@@ -11,7 +11,7 @@ from typing import Any
 from ...checks import check_count, check_number
 from ...errors import InputError
 from ..arms import digest
-from ..lm_requests import MAX_NEW_TOKENS, drawing_of
+from ..harness.requests import MAX_NEW_TOKENS, drawing_of
 from .base_task import DEVELOPMENT, TEST, Item, Message, Score, Task
 from .lm_eval_index import check_drawn, config_of, digest_of, load
 

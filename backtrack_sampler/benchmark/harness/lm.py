@@ -1,13 +1,13 @@
 """The models of this package, with their strategies, in EleutherAI's lm-evaluation-harness: its model "backtrack".
 
     import lm_eval
-    from backtrack_sampler.benchmark.lm import BacktrackLM
+    from backtrack_sampler.benchmark.harness.lm import BacktrackLM
 
     lm = BacktrackLM(load_provider(), strategy="antislop:slops=@phrases.txt")
     lm_eval.simple_evaluate(lm, tasks=["gsm8k"], num_fewshot=5, limit=100)
 
 The harness knows the name only once this module was imported; its own command does not. Use
-`python -m backtrack_sampler.benchmark.lm_eval_command`, which is that command with this model.
+`python -m backtrack_sampler.benchmark.harness`, which is that command with this model.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ..checks import check_count, check_seed
-from ..discovery import load_provider
-from ..errors import BatchError, InputError, MissingPackageError
-from ..prompts import chat_text, encoded
-from ..provider.base_provider import BaseProvider
-from ..sampler import BacktrackSampler
-from ..stream import TokenStream
+from ...checks import check_count, check_seed
+from ...discovery import load_provider
+from ...errors import BatchError, InputError, MissingPackageError
+from ...prompts import chat_text, encoded
+from ...provider.base_provider import BaseProvider
+from ...sampler import BacktrackSampler
+from ...stream import TokenStream
+from .arguments import Writers, batch_size_of, check_cut
 from .likelihood import Continuation, log_likelihoods
-from .lm_arguments import Writers, batch_size_of, check_cut
-from .lm_requests import MAX_NEW_TOKENS, drawing_of, seeds_of_requests
+from .requests import MAX_NEW_TOKENS, drawing_of, seeds_of_requests
 
 try:
     from lm_eval.api.model import TemplateLM

@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..discovery import find_provider, path_and_class
-from ..errors import InputError
-from ..provider.base_provider import BaseProvider
-from ..provider.model_files import engine_of
-from ..specs import OperatorSpec, StrategySpec, parameters, parse_operator, parse_spec
+from ...discovery import find_provider, path_and_class
+from ...errors import InputError
+from ...provider.base_provider import BaseProvider
+from ...provider.model_files import engine_of
+from ...specs import OperatorSpec, StrategySpec, parameters, parse_operator, parse_spec
 
 __all__ = ["Writers", "batch_size_of", "check_cut"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..arrays import scores
-from ..errors import InputError
-from ..provider.base_provider import BaseProvider
+from ...arrays import scores
+from ...errors import InputError
+from ...provider.base_provider import BaseProvider
 
 __all__ = ["Continuation", "log_likelihoods"]
 

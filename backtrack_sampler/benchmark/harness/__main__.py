@@ -1,11 +1,11 @@
 """The command of lm-evaluation-harness with this package's model in it.
 
-    python -m backtrack_sampler.benchmark.lm_eval_command run --tasks my_task --include_path my_tasks \\
+    python -m backtrack_sampler.benchmark.harness run --tasks my_task --include_path my_tasks \\
         --model_args pretrained=model.gguf strategy=antislop:slops=@phrases.txt --log_samples --output_path results
 
 `--model backtrack` is filled in where no other is named. The harness's own `lm_eval --model backtrack` cannot
 work: it has no entry points, so it knows of a model only once the module with it was imported, and none of its
-options imports one (`--include_path` is for tasks). In a program, `import backtrack_sampler.benchmark.lm` is
+options imports one (`--include_path` is for tasks). In a program, `import backtrack_sampler.benchmark.harness.lm` is
 enough; from then on `lm_eval.simple_evaluate(model="backtrack", ...)` finds it.
 
 A string of `--model_args` is cut at commas; where a strategy has several parameters, write JSON:
@@ -18,7 +18,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ..errors import BacktrackError
+from ...errors import BacktrackError
 
 __all__ = ["main"]
 

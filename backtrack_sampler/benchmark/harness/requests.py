@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import InputError
+from ...errors import InputError
 
 __all__ = ["MAX_NEW_TOKENS", "drawing_of", "seeds_of_requests"]
 
