@@ -24,7 +24,8 @@ from phrases import banned_phrases
 from backtrack_sampler import AntiSlopStrategy, BacktrackSampler, OperatorStrategy
 from backtrack_sampler.operators import NGramOverlap
 from backtrack_sampler.provider.base_provider import BaseProvider
-from backtrack_sampler.provider.memory import Memory, Row, Work
+from backtrack_sampler.provider.memory import Memory
+from backtrack_sampler.provider.row import Row, Work
 
 WORDS = "the of and to in a is that for it as was with be by on not he his but at are this have from or had".split()  # noqa: SIM905
 

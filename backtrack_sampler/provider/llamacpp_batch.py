@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, ModelError
 from .interrupts import interrupts_kept
 from .llamacpp_states import window_holds
-from .memory import Memory, Owner, Row, Work, least_missed
+from .memory import Memory
+from .row import Owner, Row, Work, least_missed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .memory import least_missed
+from .row import least_missed
 
 if TYPE_CHECKING:
     import numpy as np

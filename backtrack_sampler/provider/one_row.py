@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .memory import Memory, Owner, Row, Work
+from .memory import Memory
+from .row import Owner, Row, Work
 
 __all__ = ["Backend", "OneRow", "SeparateMemories"]
 

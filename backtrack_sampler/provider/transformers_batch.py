@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DummyLayer, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from .memory import Memory, Owner, Row, Work
+from .memory import Memory
+from .row import Owner, Row, Work
 from .transformers_model import CausalModel
 
 __all__ = ["TransformersBatch", "windows"]

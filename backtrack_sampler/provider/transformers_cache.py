@@ -20,7 +20,7 @@ from transformers.cache_utils import (
     DynamicSlidingWindowLayer,
 )
 
-from .memory import least_missed
+from .row import least_missed
 
 __all__ = ["RollbackCache"]
 

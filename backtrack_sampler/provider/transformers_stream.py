@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from .memory import Owner
 from .one_row import Backend
+from .row import Owner
 from .transformers_cache import RollbackCache
 from .transformers_model import CausalModel
 

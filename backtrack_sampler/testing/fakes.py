@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..provider.base_provider import BaseProvider
-from ..provider.memory import Memory, Row, Work
+from ..provider.memory import Memory
+from ..provider.row import Row, Work
 
 __all__ = ["FakeProvider", "ListLogits"]
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from backtrack_sampler import InputError
 from backtrack_sampler.provider import memory as memories
 from backtrack_sampler.provider.base_provider import BaseProvider
-from backtrack_sampler.provider.memory import Memory, Row, Work, common_prefix
+from backtrack_sampler.provider.memory import Memory
+from backtrack_sampler.provider.row import Row, Work, common_prefix
 from backtrack_sampler.testing import FakeProvider, ListLogits
 
 SIZE = 7  # of the fake vocabulary
