@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 
-from backtrack_sampler.benchmark.execution.execute import execute_all, processors
+from backtrack_sampler.benchmark.execution.programs import execute_all, processors
 from backtrack_sampler.benchmark.tasks.human_eval import FLOOR, TIMES, _calibrated, canonical_programs
 from backtrack_sampler.errors import BacktrackError
 

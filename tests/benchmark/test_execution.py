@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from backtrack_sampler.benchmark.execution import execute as execution
-from backtrack_sampler.benchmark.execution.execute import (
+from backtrack_sampler.benchmark.execution import programs as execution
+from backtrack_sampler.benchmark.execution.programs import (
     ENDED_EARLY,
     ERROR,
     FAILED,
@@ -368,7 +368,7 @@ def test_who_runs_it_may_be_killed(folders: Path) -> None:
     """With kill -9 as well: the programs end with it."""
     code = (
         f"import sys, tempfile; sys.path.insert(0, {str(ROOT)!r}); tempfile.tempdir = {str(folders)!r}\n"
-        "from backtrack_sampler.benchmark.execution.execute import *\n"
+        "from backtrack_sampler.benchmark.execution.programs import *\n"
         'execute([\'open("begun", "w"); import time; time.sleep(1000)\'], Limits(wall=1000))'
     )
     with subprocess.Popen([sys.executable, "-c", code]) as process:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from backtrack_sampler import InputError
-from backtrack_sampler.benchmark.execution.execute import ERROR, FAILED, PASSED, TIMED_OUT, Execution, Limits, execute
+from backtrack_sampler.benchmark.execution.programs import ERROR, FAILED, PASSED, TIMED_OUT, Execution, Limits, execute
 from backtrack_sampler.benchmark.tasks import human_eval
 from backtrack_sampler.benchmark.tasks.base_task import DEVELOPMENT, TEST, Score
 from backtrack_sampler.benchmark.tasks.human_eval import HumanEval, calibrate, cut, judge

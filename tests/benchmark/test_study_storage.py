@@ -152,7 +152,7 @@ def test_a_database_without_its_package_says_which(monkeypatch: pytest.MonkeyPat
 
 def test_without_optuna_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """As for every extra."""
-    for name in [each for each in sys.modules if each.startswith("backtrack_sampler.benchmark.study_")]:
+    for name in [each for each in sys.modules if each.startswith("backtrack_sampler.benchmark.tuning.study_")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(

