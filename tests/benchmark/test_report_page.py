@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from made_rows import HOSTILE, STRATEGIES, made_results
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from backtrack_sampler.benchmark.arms import Arm, sampling_of
 from backtrack_sampler.benchmark.report import write_page
@@ -174,7 +174,7 @@ def test_from_a_row_to_what_it_has_changed(visit: Open, file: Path, found: Resul
         link = page.locator(f"a[href='#changed-{place}']")
         assert link.text_content() == f"+{kinds['gained']} \u2212{kinds['lost']} texts"
         link.click()
-        assert page.locator("#row").input_value() == str(place)
+        expect(page.locator("#row")).to_have_value(str(place))  # the page hears of it a moment later
         for kind in ("gained", "lost"):
             page.select_option("#kind", kind)
             said = page.locator("#count").text_content() or ""

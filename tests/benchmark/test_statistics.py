@@ -366,6 +366,25 @@ def test_holm_is_that_of_a_hand_computation() -> None:
 
 
 @settings(max_examples=10, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
+    """Ties and ones among them."""
+    from statsmodels.stats.multitest import multipletests
+
+    assert holm(values) == pytest.approx(list(multipletests(values, method="holm")[1]))
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_that_of_statsmodels(more: int, less: int) -> None:
+    """Items that only one of both has right, however many."""
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    same = [0.0] * 3
+    found = difference([1.0] * more + [0.0] * less + same, [0.0] * more + [1.0] * less + same)
+    assert found.test == "exact McNemar"
+    assert found.p == pytest.approx(mcnemar([[0, more], [less, 0]], exact=True).pvalue if more + less else 1.0)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_holm_corrects_upwards_and_does_not_depend_on_the_order(values: list[float], chance: random.Random) -> None:
     """Each corrected p is between its own and that times their number; shuffling shuffles."""
@@ -419,8 +438,8 @@ def test_few_is_what_can_be_enumerated() -> None:
 
 def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line; nothing is imported before it is needed."""
-    monkeypatch.setitem(sys.modules, "statsmodels.stats.multitest", None)
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
     with pytest.raises(
-        MissingPackageError, match=r'statsmodels is not installed: pip install "backtrack_sampler\[benchmark\]"'
+        MissingPackageError, match=r'scipy is not installed: pip install "backtrack_sampler\[benchmark\]"'
     ):
-        holm([0.1])
+        smallest_visible(0.1)

@@ -25,8 +25,8 @@ def paired_test(tasks: Sequence[Clustered]) -> tuple[float, str]:
     numpy, stats = library("numpy"), library("scipy.stats")
     if len(tasks) == 1 and tasks[0].clusters == tasks[0].items and numpy.isin(tasks[0].sums, (-1, 0, 1)).all():
         more, less = int((tasks[0].sums > 0).sum()), int((tasks[0].sums < 0).sum())
-        mcnemar = library("statsmodels.stats.contingency_tables").mcnemar
-        return float(mcnemar([[0, more], [less, 0]], exact=True).pvalue), "exact McNemar"
+        # McNemar's exact test is a binomial one, of the items that only one of both has right.
+        return float(stats.binomtest(more, more + less).pvalue) if more + less else 1.0, "exact McNemar"
     weighted = numpy.concatenate([task.sums.round(DIGITS) / task.items for task in tasks])
     weighted = weighted[weighted != 0]
     if len(weighted) < 2:
