@@ -3,8 +3,8 @@
     python benchmarks/suite.py                                   # both engines, 16 streams
     python benchmarks/suite.py --engines llamacpp --items 64
 
-Wall over forward: the time of a whole run, with tuning, checkers, store and report left out of nothing, over the
-time inside the provider's own forward passes. Memory for what the model has said already is off, so that no
+Wall over forward: the time of a whole run, from its tasks to its report, over the time inside the provider's own
+forward passes. Memory for what the model has said already is off, so that no
 row profits from another one; and then on, which is what a run does by default.
 
 One at a time: the same texts as backtracking-llm's harness would write them, item after item, alone, each prompt from
@@ -34,8 +34,9 @@ TASKS = ["sums", "gcd", "countdown", "needle"]
 
 
 def loaded(engine: str) -> Any:
+    """As an experiment loads it; without saved states of prompts, which the original does not have."""
     if engine == "llamacpp":
-        return load_provider()
+        return load_provider(piece=1, cache_bytes=0)
     path = embedded_model()
     return load_provider(str(path.parent), "transformers", gguf_file=path.name)
 
