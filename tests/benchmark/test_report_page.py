@@ -15,6 +15,7 @@ from made_rows import HOSTILE, STRATEGIES, made_results
 from playwright.sync_api import Page, expect
 
 from backtrack_sampler.benchmark.arms import Arm, sampling_of
+from backtrack_sampler.benchmark.report import page as page_of
 from backtrack_sampler.benchmark.report import write_page
 from backtrack_sampler.benchmark.results import Results
 from backtrack_sampler.benchmark.table import Table
@@ -100,7 +101,7 @@ def test_it_says_what_the_table_says(visit: Open, file: Path, found: Results) ->
     """A row for each row of the table, with its score, price and differences, and a plot of everything."""
     page, table = visit(file), Table(found.rows)
     assert page.title() == "Benchmark: made-up.gguf"
-    assert page.locator("#table table").count() == 1 + 2  # of all tasks, and of each
+    assert page.locator("#table table.grid").count() == 1 + 2  # of all tasks, and of each
     heads = contents(page, "#table table >> nth=0 >> thead th")
     assert heads[1:5] == ["score", "sums", "gcd:largest=20", "tokens"]
     assert heads[-1] == "tuned on"
@@ -385,3 +386,9 @@ def test_a_large_experiment(show: Open) -> None:
     assert page.locator("#table table tbody tr").count() == len(found.rows)
     assert page.locator("#price svg title").count() >= len(found.rows)
     assert page.evaluate("document.documentElement.outerHTML.length") < 500_000
+
+
+def test_several_attempts_are_shown(found: Results) -> None:
+    """pass@k of each row and task, where there are several repeats; nothing of it where there is one."""
+    assert "<th>pass@2</th>" in page_of(found)
+    assert "<th>pass@" not in page_of(made_results(4, 1, tasks=["sums"]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...pages import document
 from ...trace.files import write_atomically
+from ..pass_at_k import passed
 from ..results import Results, Trial
 from ..table import Table
 from ..table.words import notes
@@ -51,10 +52,11 @@ def page(results: Results, table: Table | None = None) -> str:
 def _found(results: Results, table: Table | None) -> dict[str, str]:
     """What is said of the rows, if there is anything to be said."""
     if table is None:
-        return {"verdicts": _NOTHING, **dict.fromkeys(("tables", "notes", "price", "differences"), "")}
+        return {"verdicts": _NOTHING, **dict.fromkeys(("tables", "several", "notes", "price", "differences"), "")}
     return {
         "verdicts": _verdicts(table),
         "tables": _tables(results, table),
+        "several": _several(results),
         "notes": _notes(table),
         "price": _price(results, table),
         "differences": _differences(table),
@@ -81,6 +83,24 @@ def _tables(results: Results, table: Table) -> str:
     return grid(results, table, first) + "".join(
         f"<details><summary><bdi>{escaped(task)}</bdi></summary>{grid(results, table, task)}</details>"
         for task in others
+    )
+
+
+def _several(results: Results) -> str:
+    """pass@k of each row and task, where there are several repeats."""
+    found = passed(results)
+    if not found:
+        return ""
+    head = "".join(f"<th>pass@{k}</th>" for k in found[0].at)
+    rows = "".join(
+        f"<tr><th><bdi>{escaped(each.row)}</bdi></th><td><bdi>{escaped(each.task)}</bdi></td>"
+        f"{''.join(f'<td>{score(value)}</td>' for value in each.at.values())}</tr>"
+        for each in found
+    )
+    return (
+        "<details><summary>With several attempts: pass@k, by the unbiased estimator</summary>"
+        f'<div class="wide"><table id="several"><thead><tr><th></th><th>task</th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
     )
 
 
