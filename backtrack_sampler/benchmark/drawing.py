@@ -22,7 +22,7 @@ from ..trace.summary import is_stop_string
 from .arms import Arm, digest
 from .records import Record
 from .store import Store
-from .tasks import Item, Task
+from .tasks import Item, Score, Task
 
 __all__ = ["Drawer", "Wanted", "seed_of"]
 
@@ -75,7 +75,6 @@ class Drawer:
         on_record: Callable[[Wanted, Record], None] | None = None,
         listener: Callable[[Wanted, TokenStream], Listener | None] | None = None,
     ) -> None:
-        self.drawn = 0
         self._provider = provider
         self._store = store
         self._model = model
@@ -163,7 +162,6 @@ class Drawer:
             for (watched, row), score in zip(some, scores, strict=True):
                 record = watched.record(row, score)
                 self._store.add(record)
-                self.drawn += record.drawn
                 if self._on_record is not None:
                     self._on_record(watched.wanted, record)
 
@@ -210,7 +208,7 @@ class _Watched:
             why = f"{event.who}: {event.why}" if event.why else event.who
             self._taken_back.append((event.position, event.text, why))
 
-    def record(self, row: TokenStream, score: Any) -> Record:
+    def record(self, row: TokenStream, score: Score) -> Record:
         arm, task, item, repeat, sample = self.wanted
         stats, seed = row.stats, row.options.seed or 0
         worth = self._noted.log_probabilities.get(seed, [])[: len(row.tokens)]

@@ -157,7 +157,7 @@ class Measurement:
         """The rows of the table, of the items that all arms have answered; first the controls.
 
         Args:
-            development: strategy's key -> task -> score on the development split, of those that were tuned.
+            development: strategy's name -> task -> score on the development split, of those that were tuned.
         """
         controls = {arm.key: Row(arm.name, "control", arm, self._outcomes(arm)) for arm in self.controls}
         strategies = [
@@ -170,7 +170,7 @@ class Measurement:
                     )
                     for name in PICKS
                 },
-                (development or {}).get(arm.key, {}),
+                (development or {}).get(arm.name, {}),
             )
             for arm in self.strategies
         ]  # fmt: skip

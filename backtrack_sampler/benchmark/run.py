@@ -193,12 +193,12 @@ class _Run:
         """What was found, each setting once; and what each has scored where it was found."""
         arms = {each.arm.key: each.arm for each in tuned}
         scores: dict[str, dict[str, float]] = {}
-        for key, arm in arms.items():
+        for arm in arms.values():
             wanted = [Wanted(arm, task, item) for task, items in self._development for item in items]
             by_task: dict[str, list[float]] = {}
             for record in self._drawer.records(wanted):  # all of them are in the store
                 by_task.setdefault(record.task, []).append(record.score)
-            scores[key] = {task: sum(each) / len(each) for task, each in by_task.items()}
+            scores[arm.name] = {task: sum(each) / len(each) for task, each in by_task.items()}
         return list(arms.values()), scores
 
 

@@ -119,6 +119,15 @@ def test_what_is_tuned_is_measured_on_other_items(tmp_path: Path) -> None:
     assert (tmp_path / "trials.csv").read_text().count("\n") == 4
 
 
+def test_only_what_was_tuned_has_a_development_score(tmp_path: Path) -> None:
+    """Also where the best setting is the one that stands beside it, as it is by default."""
+    found = finished(config(tmp_path, "probability-threshold", hpo={"n_trials": 1, "tune": ["probability-threshold"]}))
+    both = [row for row in found.rows if row.kind == "strategy"]
+    assert len({row.arm.key for row in both}) == 1
+    assert [bool(row.development) for row in both] == [False, True]
+    assert both[0].outcomes == both[1].outcomes
+
+
 def test_killed_twice_and_gone_on_with_it_is_the_same_experiment(tmp_path: Path) -> None:
     """kill -9 at any moment: nothing is drawn twice, nothing is lost, and the results are those of one run."""
     file = tmp_path / "experiment.yaml"
