@@ -120,8 +120,9 @@ def test_what_is_tuned_is_measured_on_other_items(tmp_path: Path) -> None:
 
 
 def test_only_what_was_tuned_has_a_development_score(tmp_path: Path) -> None:
-    """Also where the best setting is the one that stands beside it, as it is by default."""
-    found = finished(config(tmp_path, "probability-threshold", hpo={"n_trials": 1, "tune": ["probability-threshold"]}))
+    """Also where the best setting is the one that stands beside it."""
+    default = "probability-threshold:min_probability=0.05,backtrack_count=1"
+    found = finished(config(tmp_path, default, hpo={"n_trials": 1, "tune": ["probability-threshold"]}))
     both = [row for row in found.rows if row.kind == "strategy"]
     assert len({row.arm.key for row in both}) == 1
     assert [bool(row.development) for row in both] == [False, True]
