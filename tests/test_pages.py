@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 from backtrack_sampler.pages import document
 
 PACKAGES = ["backtrack_sampler.compare", "backtrack_sampler.trace", "backtrack_sampler.benchmark.report"]
-PARTS = ["static", "interrupted", "what", "verdicts", "tables", "notes", "price", "differences", "tuning", "how"]
 HOSTILE = [
     "</script>",
     "<script>alert(1)</script>",
@@ -56,6 +56,17 @@ class Reader(HTMLParser):
         self._inside = ""
 
 
+def _places(package: str) -> list[str]:
+    """The names in a package's page that parts are put in the place of."""
+    html = resources.files(package).joinpath("page.html").read_text(encoding="utf-8")
+    return re.findall(r"\{\{(\w+)\}\}", html)
+
+
+def filled(package: str, part: str = "") -> dict[str, str]:
+    """The same part for each place of a package's page."""
+    return dict.fromkeys(_places(package), part)
+
+
 def read(page: str) -> Reader:
     reader = Reader()
     reader.feed(page)
@@ -66,7 +77,7 @@ def read(page: str) -> Reader:
 @given(anything, st.dictionaries(anything, anything | st.integers() | st.lists(anything)))
 def test_whatever_the_data_it_comes_back(package: str, title: str, data: dict[str, Any]) -> None:
     """Title and data are read as they were given, and no element comes or goes with them."""
-    given, empty = (read(document(package, *each, **dict.fromkeys(PARTS, ""))) for each in ((title, data), ("", {})))
+    given, empty = (read(document(package, *each, **filled(package))) for each in ((title, data), ("", {})))
     assert given.tags == empty.tags
     assert json.loads(given.data) == data
     assert not set(given.data) & set("<>&")
@@ -76,22 +87,16 @@ def test_whatever_the_data_it_comes_back(package: str, title: str, data: dict[st
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_part_cannot_hold_the_name_of_another(package: str) -> None:
     """What is put in one place is not looked through for other places."""
-    page = document(package, "{{script}}", ["{{style}}"], **dict.fromkeys(PARTS, "{{title}}"))
+    page = document(package, "{{script}}", ["{{style}}"], **filled(package, "{{title}}"))
     assert "<title>{{script}}</title>" in page
     assert '["{{style}}"]' in page
-    assert page.count("{{title}}") == sum(f"{{{{{part}}}}}" in _html(package) for part in PARTS)
-
-
-def _html(package: str) -> str:
-    from importlib import resources
-
-    return resources.files(package).joinpath("page.html").read_text(encoding="utf-8")
+    assert page.count("{{title}}") == len(_places(package))
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_nothing_is_loaded(package: str) -> None:
     """Neither does a page refer to anything outside, nor may it: its policy names two hashes and nothing else."""
-    page = document(package, "", {}, **dict.fromkeys(PARTS, ""))
+    page = document(package, "", {}, **filled(package))
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None
     assert re.fullmatch(
