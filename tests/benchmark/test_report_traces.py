@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backtrack_sampler import BacktrackSampler, BaseStrategy, InputError
-from backtrack_sampler.benchmark.arms import Arm, sampling_of
+from backtrack_sampler.benchmark.arms import Arm, digest, sampling_of
 from backtrack_sampler.benchmark.drawing import Wanted
 from backtrack_sampler.benchmark.records import Record
 from backtrack_sampler.benchmark.report.traces import TraceKeeper
@@ -56,7 +56,7 @@ def run(
         text = sampler.generate_text("a b", max_new_tokens=5, seed=1, on_event=listener)
         for who, score in zip((arm, BASELINE), scores, strict=True):
             key = who.key, task, item, 0
-            records[key] = Record("", *key, 0, 1, text, None, score, 5, 6, 1, None, "length")
+            records[key] = Record(digest(list(key)), *key, 0, 1, text, None, score, 5, 6, 1, 5, None, "length")
     keeper.settle(records, {STRATEGY.key: BASELINE, OTHER.key: BASELINE})
     return records
 
