@@ -131,3 +131,15 @@ def test_few_wait(tmp_path: Path) -> None:
     run(keeper, [str(n) for n in range(40)])
     assert held == [6]
     assert keeper._waiting == {}
+
+
+def test_traces_of_other_texts_are_not_linked(tmp_path: Path) -> None:
+    """After another seed, or another model, the folder holds traces of the same arm, task and item: they are not of
+    these texts, and do not count among them."""
+    before = TraceKeeper(PROVIDER, tmp_path, limit=1, of="seed 0")
+    run(before, ["one"])
+    after = TraceKeeper(PROVIDER, tmp_path, limit=1, of="seed 1")
+    key = (STRATEGY.key, "sums", "one", 0)
+    other = Record("another key", *key, 0, 1, "", None, 1.0, 5, 6, 1, 5, None, "length")
+    assert after.links({key: other}) == {}
+    assert len(after.links(run(after, ["one"]))) == 1
