@@ -116,10 +116,13 @@ class Session:
         self.draw(logits, best)
         return self.settle()
 
-    def draw(self, logits: Any, best: tuple[Any, Any] | None = None) -> None:
+    def draw(self, logits: Any, best: tuple[Any, Any] | None = None) -> bool:
         """The first half of `step`: a token is drawn, and all have seen it. `settle` must follow.
 
         For those who draw for many streams before any is settled, or who decide themselves between the two.
+
+        Returns:
+            Whether there was a token to draw; otherwise more was taken back, or this is the end.
         """
         if self.finished:
             raise BacktrackError("this session has ended: make a new one for the next stream")
@@ -131,6 +134,7 @@ class Session:
             else:
                 self._append(token, probs, share)
                 self._panel.tell("on_next_token", self.tokens, probs)
+            return self._unsettled
         except BaseException:
             self.finished, self._logits = True, None
             raise

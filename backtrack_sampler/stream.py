@@ -184,13 +184,15 @@ class TokenStream:
         self.draw(logits, best)
         return self.settle()
 
-    def draw(self, logits: Any, best: tuple[Any, Any] | None = None) -> None:
-        """The first half of `step`: a token is drawn, and nobody was asked yet whether it stays."""
+    def draw(self, logits: Any, best: tuple[Any, Any] | None = None) -> bool:
+        """The first half of `step`: a token is drawn, and nobody was asked yet whether it stays; see `Session.draw`."""
         session = self._session
         assert session is not None
         self._asked = max(self._asked, len(session.sequence))
-        if error := _failure(lambda: session.draw(logits, best)):
+        drawn = []
+        if error := _failure(lambda: drawn.append(session.draw(logits, best))):
             self.end(error)
+        return drawn == [True]
 
     def settle(self) -> list[int]:
         """The second half: returns the tokens that are safe now."""

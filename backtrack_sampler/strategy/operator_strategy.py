@@ -100,7 +100,7 @@ class OperatorStrategy(BaseStrategy):
         whole = total(seen)
         shares = {token: 1.0} if math.isinf(whole) else normalised(seen, whole)
         step = Step(token, self._detokenizer.push(token), shares[token], self._logit(token), shares)
-        self._asked = self._call(step, len(tokens))
+        self._asked = self.ask(step, len(tokens))
 
     def backtrack(self, tokens: list[int]) -> int:
         length = len(tokens)
@@ -139,8 +139,8 @@ class OperatorStrategy(BaseStrategy):
                 self._floor = max(self._floor, len(tokens) - lookback)
         return max(0, len(tokens) - self._floor)
 
-    def _call(self, step: Step, length: int) -> int:
-        """Ask the operator, and check what it says."""
+    def ask(self, step: Step, length: int) -> int:
+        """Ask the operator about the token just drawn, the last of so many, and check what it says."""
         try:
             asked = self.operator(step)
         except BacktrackError:

@@ -8,13 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from ...discovery import embedded_model, find_provider, wants_model
 from ...errors import InputError, MissingPackageError
-from ...provider.model_files import engine_of, model_path
-from ...specs import is_provider_file, parse_provider
 
 try:
-    from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+    from pydantic import BeforeValidator, ValidationError
 except ImportError as error:
     raise MissingPackageError('pydantic is not installed: pip install "backtrack_sampler[benchmark]"') from error
 
@@ -22,9 +19,10 @@ from ..arms import Arm
 from ..tasks import Task
 from ..tuning.search_space import Tuning
 from .contenders import unclear
+from .model_section import ModelSection
 from .planned_arms import PlannedArms
 from .problems import Problem, problems_of, refusal, written
-from .sections import Contender, Controls, Evaluation, Generation, Hpo, Section, or_none, or_nothing, told
+from .sections import Contender, Controls, Evaluation, Generation, Hpo, or_none, or_nothing
 from .tunings import tunings
 from .yaml_file import Place, YamlFile, read_yaml
 
@@ -34,24 +32,16 @@ __all__ = ["RECORDS", "Experiment", "read_experiment"]
 RECORDS = "records"
 
 
-class Experiment(Section):
+class Experiment(ModelSection):
     """All that a run depends on; `read_experiment` makes it. As JSON: `model_dump(mode="json")`.
 
     Attributes:
-        engine: "llamacpp", "transformers" or one of your own; None: what fits the model.
-        model_name_or_path: see `load_provider`; None: the embedded model.
-        device: "cpu", "cuda", ...; None: a GPU that is there.
-        model_kwargs: for `load_provider`.
         run_baseline: accepted; the baseline is always there, for no table can do without it.
         operator_to_tune: a spec, of a strategy as well.
         strategies: what is compared.
         evaluation, generation, controls, hpo: see there.
     """
 
-    engine: str | None = None
-    model_name_or_path: str | None = Field(None, validate_default=True)
-    device: str | None = None
-    model_kwargs: Annotated[dict[str, Any], BeforeValidator(or_nothing)] = {}
     run_baseline: bool = True
     operator_to_tune: str | None = None
     strategies: Annotated[list[Contender], BeforeValidator(or_none)] = []
@@ -59,30 +49,6 @@ class Experiment(Section):
     generation: Annotated[Generation, BeforeValidator(or_nothing)] = Generation()
     controls: Annotated[Controls, BeforeValidator(or_nothing)] = Controls()
     hpo: Annotated[Hpo, BeforeValidator(or_nothing)] = Hpo()
-
-    @field_validator("engine", mode="after")
-    @classmethod
-    def _engine_there(cls, text: str | None) -> str | None:
-        with told():
-            if text is not None:
-                parse_provider(text) if is_provider_file(text) else find_provider(text)
-        return text
-
-    @field_validator("model_name_or_path", mode="after")
-    @classmethod
-    def _model_there(cls, text: str | None, info: ValidationInfo) -> str | None:
-        engine = info.data.get("engine")
-        with told():
-            if text is None:
-                if "engine" in info.data and wants_model(parse_provider(engine)[0] if engine else None):
-                    embedded_model()
-            elif is_provider_file(text):
-                parse_provider(text)
-            elif engine is None:
-                engine_of(text)
-            elif engine in ("llamacpp", "transformers"):
-                model_path(text)
-        return text
 
     # -- what is made of it --------------------------------------------------------------------
 
@@ -128,22 +94,6 @@ class Experiment(Section):
 
         asked = self.evaluation
         return [find_task(text, asked.num_fewshot, asked.chat, allow_code_execution) for text in asked.tasks]
-
-    def model_options(self) -> dict[str, Any]:
-        """What `load_provider` gets besides model and engine.
-
-        llama.cpp evaluates prompts as they come, where nothing else is said: what they have in common counts more
-        here, where each is asked hundreds of times, than that its logits are the same to the last bit (see
-        `BaseProvider.piece`).
-        """
-        engine = self.engine or ("llamacpp" if self.model_name_or_path is None else None)
-        if engine is None and not is_provider_file(self.model_name_or_path or ""):
-            engine = engine_of(self.model_name_or_path or "")
-        device: dict[str, Any] = {} if self.device is None else {"device": self.device}
-        if device and engine == "llamacpp":  # it takes a GPU that it was made for, unless it is kept from that
-            device = {"n_gpu_layers": 0} if self.device == "cpu" else {}
-        pieces = {"piece": 1} if engine == "llamacpp" else {}
-        return pieces | device | self.model_kwargs
 
     @property
     def folder(self) -> Path:

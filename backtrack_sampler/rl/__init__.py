@@ -1,0 +1,32 @@
+"""A policy that learns when to go back: environment, judges, training, and what is learned as a strategy.
+
+`policy` needs NumPy and safetensors; everything else needs the extra `[rl]`. Names are imported when they are asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_WHERE = {
+    "BacktrackingEnv": "environment.env",
+    "BatchVecEnv": "environment.vec_env",
+    "EpisodeSettings": "environment.episodes",
+    "Features": "features",
+    "Policy": "policy.policy",
+    "RlConfig": "training.config",
+    "RlPolicyOperator": "policy.operator",
+    "RlPolicyStrategy": "policy.strategy",
+    "Shaping": "environment.rewards",
+    "load_policy": "policy.policy",
+    "read_config": "training.config",
+    "train": "training.train",
+}
+
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

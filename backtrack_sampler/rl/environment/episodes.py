@@ -1,0 +1,412 @@
+"""Episodes: many texts that are being written on one model, each waiting for the next decision about it.
+
+A step is "take k tokens back, then draw one". All texts share one forward pass a step; one that went back draws from
+remembered logits, and one that is over gives its place to the next text in the same step.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...benchmark.tasks import Item
+from ...checks import check_count
+from ...errors import BacktrackError, InputError
+from ...matching import Detokenizer
+from ...options import SessionOptions
+from ...prompts import limited, request_of
+from ...provider.base_provider import BaseProvider
+from ...stream import TokenStream
+from ..deciding_strategy import DecidingStrategy
+from ..features import Features, repetition
+from ..judges.base_judge import Answer, Judge
+from ..observer import Observer
+from .rewards import Shaping
+
+__all__ = ["EpisodeSettings", "Episodes", "Outcome"]
+
+
+@dataclass(frozen=True)
+class EpisodeSettings:
+    """What an episode is.
+
+    Attributes:
+        features: what is observed.
+        max_backtrack: most tokens that one decision takes back.
+        max_seq_length: most tokens of a text.
+        options: how tokens are drawn; length, stop strings and seed are each episode's own.
+        shaping: see there.
+        dense_every: judge the partial text each time that it has grown by so many tokens; None: only at the end.
+        budget: tokens that may be taken back in one episode, before it is cut off (truncated).
+        retry, max_retries: see `OperatorStrategy`.
+        others: makes strategies that run beside; asked after the decision.
+    """
+
+    features: Features = field(default_factory=Features)
+    max_backtrack: int = 5
+    max_seq_length: int = 128
+    options: SessionOptions = field(default_factory=SessionOptions)
+    shaping: Shaping = field(default_factory=Shaping)
+    dense_every: int | None = None
+    budget: int | None = None
+    retry: str = "ban"
+    max_retries: int = 10
+    others: Callable[[], Sequence[Any]] | None = None
+
+    def __post_init__(self) -> None:
+        check_count("max_backtrack", self.max_backtrack)
+        check_count("max_seq_length", self.max_seq_length)
+        for name in ("dense_every", "budget"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
+
+    @property
+    def most_discarded(self) -> int:
+        """The budget, or what stands for it: four texts' worth."""
+        return 4 * self.max_seq_length if self.budget is None else self.budget
+
+
+@dataclass
+class Outcome:
+    """What a step has done to one text.
+
+    Attributes:
+        observation: what is seen now, of the token drawn; of a text that is over, what was seen last.
+        reward: what it has earned.
+        terminated: the text is over.
+        truncated: it was cut off, for its budget is used up.
+        taken_back: tokens that were taken back.
+        clipped: how many more the action had asked for than could be.
+        first: what is seen of the next text, where this one is over.
+        summary: of a text that is over: "text", "score", "reward", "steps", "kept", "drawn", "rollbacks",
+            "repetition" and "item".
+    """
+
+    observation: list[float]
+    reward: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    taken_back: int = 0
+    clipped: int = 0
+    first: list[float] | None = None
+    summary: dict[str, Any] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the text is."""
+        return self.terminated or self.truncated
+
+
+class _Agent(Observer):
+    """Decides what it is told from outside."""
+
+    action = 0
+
+    def decide(self) -> int:
+        return self.action
+
+
+class _Episode:
+    """One text. All about it follows from item, seed and actions."""
+
+    def __init__(self, provider: BaseProvider, item: Item, seed: int, settings: EpisodeSettings) -> None:
+        self.item = item
+        self.actions: list[int] = []
+        self.reward = 0.0
+        self.paid = 0.0  # of the judge's score
+        self.judged_at = 0  # tokens
+        self.agent = _Agent(settings.features, settings.max_backtrack)
+        self._provider = provider
+        strategy = DecidingStrategy(self.agent, settings.retry, settings.max_retries)
+        others = settings.others
+        tokens, options = _prompt(provider, item, settings)
+        self.stream = TokenStream(
+            provider, tokens, replace(options, seed=seed),
+            lambda stream: [strategy, *(others() if others is not None else ())],
+        )  # fmt: skip
+
+    @property
+    def length(self) -> int:
+        """Tokens of the text as it is now."""
+        return len(self.stream.sequence) - len(self.stream.prompt)
+
+    @property
+    def text(self) -> str:
+        """As it is now, what is pending included."""
+        stream = self.stream
+        if stream.done:
+            return stream.text
+        detokenizer = Detokenizer(self._provider.decode, stream.prompt)
+        pieces = [detokenizer.push(token) for token in stream.sequence[len(stream.prompt) :]]
+        return "".join(pieces) + detokenizer.finish()
+
+    def settle(self, action: int) -> tuple[int, float]:
+        """Decide about the token drawn last; how many were taken back, and what that token's probability was."""
+        self.actions.append(action)
+        self.agent.action = action
+        before, probability, rollbacks = self.length, self.agent.probability, self.stream.stats.rollbacks
+        self.stream.settle()
+        if self.stream.error is not None:
+            raise self.stream.error
+        # What a stop string cuts off is no rollback.
+        return (before - self.length if self.stream.stats.rollbacks > rollbacks else 0), probability
+
+
+class _Place:
+    """Where one text after the other is written."""
+
+    def __init__(self, number: int, seed: int) -> None:
+        self.number = number
+        self.seed = seed
+        self.texts = -1  # begun until now, less one
+        self.episode: _Episode | None = None
+
+    def order(self, size: int, places: int, shuffle: bool) -> int:
+        """Which of so many items comes now."""
+        if not shuffle:
+            return (self.number + self.texts * places) % size
+        whole, rest = divmod(self.texts, size)
+        order = list(range(size))
+        random.Random(f"{self.seed}/{whole}").shuffle(order)
+        return order[rest]
+
+    @property
+    def text_seed(self) -> int:
+        return random.Random(f"{self.seed}/text {self.texts}").getrandbits(32)
+
+
+class Episodes:
+    """So many texts at once, one after the other in each place.
+
+    Args:
+        provider: the model.
+        items: what is written; an item may say "max_new_tokens" and "stop" itself.
+        judge: gives what a text is worth.
+        settings: what an episode is.
+        n: places.
+        seed: the first place has this one, and each further one the next: the same seed gives the same texts,
+            alone or among others.
+        shuffle: items in an order that follows from a place's seed, anew each time that all had their turn;
+            otherwise as they stand, the places taking turns.
+        restart: begin the next text where one is over.
+
+    Raises:
+        InputError: no items, or one that cannot be used.
+    """
+
+    def __init__(
+        self,
+        provider: BaseProvider,
+        items: Sequence[Item],
+        judge: Judge,
+        settings: EpisodeSettings | None = None,
+        n: int = 1,
+        seed: int = 0,
+        shuffle: bool = True,
+        restart: bool = True,
+    ) -> None:
+        if not items:
+            raise InputError("there is nothing to write: give at least one prompt")
+        self.settings = settings or EpisodeSettings()
+        self._provider, self._judge, self._shuffle, self._restart = provider, judge, shuffle, restart
+        self._items = list(items)
+        for item in self._items:
+            _prompt(provider, item, self.settings)
+        self._places = [_Place(number, seed + number) for number in range(check_count("n", n))]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def texts(self) -> list[str]:
+        """Those that are being written, as they are now."""
+        return [_of(place).text for place in self._places]
+
+    def close(self) -> None:
+        """Leave nothing of the texts that are being written."""
+        for place in self._places:
+            if place.episode is not None:
+                place.episode.stream.end()
+
+    def reset(self, place: int | None = None, seed: int | None = None) -> list[list[float]]:
+        """Begin new texts, in all places or in one.
+
+        Args:
+            seed: of the first of these places; each further one has the next. None: they go on.
+
+        Returns:
+            For each of these places what is seen of its first token.
+        """
+        places = self._places if place is None else [self._places[place]]
+        for number, each in enumerate(places):
+            if seed is not None:
+                each.seed, each.texts = seed + number, -1
+            self._begin(each)
+        self._draw(places)
+        return [_of(each).agent.observation for each in places]
+
+    def step(self, actions: Sequence[int]) -> list[Outcome]:
+        """Take the first action in the first place, and so on: 0 keeps the token drawn last, k takes k back.
+
+        Raises:
+            InputError: a text is over and was not begun anew, or an action that there is not.
+            BacktrackError: whatever has ended a text: the model, a strategy; or the judge.
+        """
+        if len(actions) != len(self._places):
+            raise InputError(f"{len(self._places)} actions are wanted, one for each text, not {len(actions)}")
+        episodes = [_of(place) for place in self._places]
+        outcomes = [self._decide(episode, int(action)) for episode, action in zip(episodes, actions, strict=True)]
+        over = [place for place, outcome in zip(self._places, outcomes, strict=True) if outcome.is_over]
+        self._go_on(over, [place for place in self._places if place not in over])
+        for place, episode, outcome in zip(self._places, episodes, outcomes, strict=True):
+            if episode.stream.done and not outcome.is_over:  # nothing was left to draw
+                outcome.terminated = True
+            if not outcome.is_over:
+                outcome.observation = episode.agent.observation
+                outcome.reward += self.settings.shaping.of_draw(episode.agent.repetition)
+            elif self._restart:
+                outcome.first = _of(place).agent.observation
+        self._pay(episodes, outcomes)
+        return outcomes
+
+    def _decide(self, episode: _Episode, action: int) -> Outcome:
+        settings = self.settings
+        if episode.stream.done:
+            raise InputError("this text is over: reset the environment first")
+        if not 0 <= action <= settings.max_backtrack:
+            raise InputError(f"an action is from 0 to {settings.max_backtrack}, not {action}")
+        taken_back, probability = episode.settle(action)
+        outcome = Outcome(episode.agent.observation, settings.shaping.of_decision(taken_back, probability))
+        outcome.taken_back, outcome.clipped = taken_back, action - taken_back
+        outcome.terminated = episode.stream.done
+        if not outcome.terminated and episode.stream.stats.discarded >= settings.most_discarded:
+            episode.stream.end()
+            outcome.truncated = True
+        return outcome
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def _begin(self, place: _Place) -> None:
+        if place.episode is not None:
+            place.episode.stream.end()
+        place.texts += 1
+        item = self._items[place.order(len(self._items), len(self._places), self._shuffle)]
+        place.episode = _Episode(self._provider, item, place.text_seed, self.settings)
+        place.episode.stream.begin()
+
+    def _go_on(self, over: Sequence[_Place], going: Sequence[_Place]) -> None:
+        """Begin the next texts, and draw a token everywhere: one forward pass for all."""
+        while over or going:
+            if self._restart:
+                for place in over:
+                    self._begin(place)
+                going = [*going, *over]
+            over = self._draw(going)
+            going = []
+
+    def _draw(self, places: Sequence[_Place]) -> list[_Place]:
+        """Draw a token in each place; returns those where nothing was left to draw, and the text is over."""
+        waiting, over = list(places), []
+        while waiting:
+            streams = [_of(place).stream for place in waiting]
+            with self._provider.lock:
+                rows = self._provider.peek_batch([stream.sequence for stream in streams])
+            again = []
+            for place, stream, row in zip(waiting, streams, rows, strict=True):
+                if stream.draw(row):
+                    continue
+                stream.settle()
+                if stream.error is not None:
+                    raise stream.error
+                if not stream.done:
+                    again.append(place)
+                elif not _of(place).actions:
+                    raise BacktrackError(f"there is nothing to draw after the prompt of item {_of(place).item.id}")
+                else:
+                    over.append(place)
+            waiting = again
+        return over
+
+    # -- what it is worth --------------------------------------------------------------------------
+
+    def _pay(self, episodes: Sequence[_Episode], outcomes: Sequence[Outcome]) -> None:
+        """The judge's part: of all texts that are over or have grown enough, asked at once."""
+        every = self.settings.dense_every
+        judged = [
+            (episode, outcome)
+            for episode, outcome in zip(episodes, outcomes, strict=True)
+            if outcome.terminated or (every and not outcome.truncated and episode.length >= episode.judged_at + every)
+        ]
+        answers = [Answer(_text_of(episode.item), episode.text, episode.item) for episode, _ in judged]
+        scores = self._judge.scores(answers) if answers else []
+        for (episode, outcome), score in zip(judged, scores, strict=True):
+            outcome.reward += score - episode.paid
+            episode.paid, episode.judged_at = score, episode.length
+        for episode, outcome in zip(episodes, outcomes, strict=True):
+            episode.reward += outcome.reward
+            if outcome.is_over:
+                outcome.summary = _summary(episode, outcome)
+
+    # -- going on with it later ----------------------------------------------------------------------
+
+    def state(self) -> list[dict[str, Any]]:
+        """All that these texts follow from; JSON."""
+        return [
+            {
+                "seed": place.seed, "texts": place.texts, "actions": _of(place).actions, "reward": _of(place).reward,
+                "paid": _of(place).paid, "judged_at": _of(place).judged_at,
+            }
+            for place in self._places
+        ]  # fmt: skip
+
+    def restore(self, state: Sequence[dict[str, Any]]) -> list[list[float]]:
+        """Write the texts of a `state` once more, action by action; what is seen now in each place."""
+        if len(state) != len(self._places):
+            raise InputError(f"there were {len(state)} environments, and now {len(self._places)}: use as many")
+        for place, said in zip(self._places, state, strict=True):
+            place.seed, place.texts = said["seed"], said["texts"] - 1
+            self._begin(place)
+            episode = _of(place)
+            self._draw([place])
+            for action in said["actions"]:
+                episode.settle(action)
+                self._draw([place])
+            episode.reward, episode.paid, episode.judged_at = said["reward"], said["paid"], said["judged_at"]
+        return [_of(place).agent.observation for place in self._places]
+
+
+def _of(place: _Place) -> _Episode:
+    if place.episode is None:
+        raise InputError("nothing was begun yet: reset the environment first")
+    return place.episode
+
+
+def _prompt(provider: BaseProvider, item: Item, settings: EpisodeSettings) -> tuple[list[int], SessionOptions]:
+    messages = not isinstance(item.prompt, str)
+    try:
+        request = request_of({"messages": list(item.prompt)} if messages else item.prompt)
+        tokens = request.tokens(provider, None)
+        stop = item.options.get("stop", settings.options.stop)
+        most = min(settings.max_seq_length, item.options.get("max_new_tokens") or settings.max_seq_length)
+        return tokens, limited(replace(settings.options, max_new_tokens=most, stop=stop), tokens, None)
+    except InputError as error:
+        raise InputError(f"prompt {item.id}: {error}") from error
+
+
+def _text_of(item: Item) -> str:
+    """What was asked, as a judge reads it."""
+    if isinstance(item.prompt, str):
+        return item.prompt
+    return "\n\n".join(str(message["content"]) for message in item.prompt)
+
+
+def _summary(episode: _Episode, outcome: Outcome) -> dict[str, Any]:
+    stats, text = episode.stream.stats, episode.text
+    words = text.split()
+    return {
+        "item": episode.item.id, "text": text, "score": None if outcome.truncated else episode.paid,
+        "reward": episode.reward, "steps": len(episode.actions), "kept": stats.emitted, "drawn": stats.drawn,
+        "rollbacks": stats.rollbacks, "repetition": repetition(words), "truncated": outcome.truncated,
+    }  # fmt: skip

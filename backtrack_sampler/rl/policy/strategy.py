@@ -1,0 +1,57 @@
+"""A trained policy as a strategy."""
+
+from __future__ import annotations
+
+import os
+
+from ...errors import InputError
+from ...provider.base_provider import BaseProvider
+from ...strategy.base_strategy import Stream
+from ..deciding_strategy import DecidingStrategy
+from .operator import RlPolicyOperator
+from .policy import Policy
+
+__all__ = ["RlPolicyStrategy"]
+
+
+class RlPolicyStrategy(DecidingStrategy):
+    """Takes back what a policy decides that was trained with `backtrack-sampler train-rl`.
+
+    The rows of a batch share one call of the policy at each step. How often it may try a place again is as in its
+    training.
+
+    Args:
+        provider: the model; it must be the one that the policy was trained on.
+        policy: its folder; see `load_policy`.
+        deterministic: the most probable action; otherwise one is drawn with the stream's seed, as in training.
+        any_model: use it on another model as well.
+        trust: see `load_policy`.
+    """
+
+    operator: RlPolicyOperator
+
+    def __init__(
+        self,
+        provider: BaseProvider | None = None,
+        policy: str | os.PathLike[str] | Policy = "rl_output",
+        deterministic: bool = True,
+        any_model: bool = False,
+        trust: bool = False,
+    ) -> None:
+        operator = RlPolicyOperator(policy, deterministic, trust)
+        settings = operator.policy.settings
+        trained_on, name = str(settings.model.get("name", "")), provider.model_name if provider is not None else ""
+        if name and trained_on and name != trained_on and not any_model:
+            raise InputError(
+                f"this policy was trained on {trained_on}, and this model is {name}: train one for it with "
+                "backtrack-sampler train-rl, or pass any_model=true"
+            )
+        super().__init__(operator, settings.retry, settings.max_retries, settings.max_discarded)
+
+    def __str__(self) -> str:
+        return "RlPolicyStrategy"
+
+    def on_start(self, stream: Stream) -> None:
+        self.operator.seed = stream.options.seed
+        self.operator.reset()
+        super().on_start(stream)
