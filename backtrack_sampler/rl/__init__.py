@@ -1,6 +1,7 @@
 """A policy that learns when to go back: environment, judges, training, and what is learned as a strategy.
 
-`policy` needs NumPy and safetensors; everything else needs the extra `[rl]`. Names are imported when they are asked for.
+`policy` needs NumPy and safetensors; everything else needs the extra `[rl]`. Names are imported when they are
+asked for.
 """
 
 from __future__ import annotations
