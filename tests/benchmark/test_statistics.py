@@ -310,6 +310,17 @@ def test_all_that_change_by_the_same_have_a_small_p_and_a_width() -> None:
     assert found.low < 0.5 < found.high
 
 
+def test_tasks_without_spread_that_differ_in_two_directions_are_no_proof() -> None:
+    """All items a point better in one task and all half a point worse in another: as likely as the ways to exchange
+    say, about one in twenty, though neither task has a spread."""
+    better, worse = Pairs([1.0] * 20, [0.0] * 20), Pairs([0.0] * 20, [0.5] * 20)
+    found = mean_difference([better, worse])
+    assert found.value == 0.25
+    assert found.test == "sign flips"
+    assert 0.03 < found.p < 0.08
+    assert mean_difference([better, better]).p == 2**-39
+
+
 def test_tasks_count_the_same_however_many_items_they_have() -> None:
     """The mean of the means, and the root of the summed squares of the errors over their number: not pooled."""
     small, large = estimate([1, 0, 1, 1]), estimate([0] * 90 + [1] * 10)
