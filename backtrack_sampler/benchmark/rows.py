@@ -37,6 +37,7 @@ class Outcome(NamedTuple):
     rollbacks: float
     repeats: int = 1
     failed: int = 0
+    forwards: float = 0.0
 
 
 @dataclass(frozen=True)

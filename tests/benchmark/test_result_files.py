@@ -60,8 +60,12 @@ def test_every_row_is_there_for_every_task_with_what_stands_beside_it() -> None:
             assert float(line[f"{column}_p_corrected"]) == comparison.p
             assert float(line[f"{column}_difference"]) == comparison.difference.value
             assert line[f"{column}_verdict"] == comparison.verdict
+            assert line[f"{column}_chosen_among"] == str(comparison.among)
+            assert line[f"{column}_same_as"] == comparison.same_as
+        assert float(line["forwards"]) == entry.forwards
         beside = [each for each in lines if each["beside"] == entry.name and each["task"] == "sums"]
         assert [each["kind"] for each in beside] == ["equal cost", "equal cost", "oracle"]
+        assert [float(each["samples"]) for each in beside] == [each.samples for each in entry.beside.values()]
 
 
 def test_every_item_of_every_row_is_there() -> None:

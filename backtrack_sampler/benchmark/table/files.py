@@ -163,21 +163,23 @@ def _numbers(entry: Entry) -> dict[str, Any]:
         "development": entry.development,
         "drawn": entry.drawn,
         "kept": entry.kept,
+        "forwards": entry.forwards or None,
         "price": entry.price,
+        "samples": entry.samples,
         "rollbacks": entry.rollbacks,
         "failed": entry.failed,
     }
 
 
 _COMPARED = ("control", "control_score", "control_drawn", "difference", "error", "low", "high", "test", "changed", "p",
-             "p_corrected", "family", "visible", "visible_corrected", "verdict")  # fmt: skip
+             "p_corrected", "family", "visible", "visible_corrected", "verdict", "chosen_among", "same_as")  # fmt: skip
 
 
 def _compared(comparison: Comparison) -> dict[str, Any]:
     found = comparison.difference
     values = (comparison.control, comparison.score.value, comparison.drawn, found.value, found.error, found.low,
               found.high, found.test, found.changed, found.p, comparison.p, comparison.family, comparison.visible,
-              comparison.visible_corrected, comparison.verdict)  # fmt: skip
+              comparison.visible_corrected, comparison.verdict, comparison.among, comparison.same_as)  # fmt: skip
     return dict(zip(_COMPARED, values, strict=True))
 
 
