@@ -74,11 +74,7 @@ def facts(table: Table, column: str = ALL_TASKS) -> str:
     repeats, failed = max(entry.repeats for entry in entries), sum(entry.failed for entry in entries)
     where = f"{len(table.tasks)} tasks" if entries[0].task == ALL_TASKS else entries[0].task
     texts = f"{repeats} texts each" if repeats > 1 else "one text each"
-    lost = (
-        f"; {failed:,} {'texts have' if failed > 1 else 'text has'} failed and count{'s' * (failed == 1)} as wrong"
-        if failed
-        else ""
-    )
+    lost = f"; {failed:,} text{'s have' if failed > 1 else ' has'} failed: wrong" if failed else ""
     clusters = entries[0].estimate.clusters
     alike = f" in {clusters:,} clusters" if clusters != entries[0].items else ""
     return f"{where}: {entries[0].items:,} items{alike}, {texts}{lost}"
@@ -124,8 +120,8 @@ def notes(table: Table) -> list[str]:
     said = [
         "Score: mean over items, of which repeats were averaged first; intervals are of 95%, with standard errors "
         "clustered by problem, or whatever the task calls alike (Miller, arXiv 2411.00640). Intervals of scores are "
-        "Wilson's with the clustered standard error, and the exact binomial one where nothing varies: they have a width "
-        "also at 0 and 1.",
+        "Wilson's with the clustered standard error, and the exact binomial one where nothing varies: they have a "
+        "width also at 0 and 1.",
         "Drawn: tokens drawn for an item, those taken back among them. Price: drawn, over what the baseline draws. "
         "Passes: places of the text that the model was asked about. What it has said of a place is remembered, so that "
         "drawing again there after a rollback is a token more, and no pass. Equal cost is equal in drawn tokens; in "
@@ -150,12 +146,12 @@ def notes(table: Table) -> list[str]:
         f"{BEST_OF_N.capitalize()} (by the model's own mean log-probability) and {MAJORITY} choose among samples, in "
         "which nothing is taken back, as many as cost the tokens that the strategy has drawn, at least one for each "
         "item. They are the baseline's, or of the arm that is named, where those of the baseline are all the same. "
-        "Samples: about how many an item has, by what one costs. Where it has one, both are that one, the baseline's own "
-        "text; of two that have an answer, both choose the same. Then these controls are one, and no further evidence. "
+        "Samples: about how many an item has, by what one costs. One is the text that the named row has itself, and of "
+        "two that have an answer both choose the same: there these controls are one, and no further evidence. "
         f"{ORACLE.capitalize()} counts an item as right where any of these samples is: it knows the answer, nobody "
         "could use it, and it is compared with nothing.",
-        f"Best no dearer: of the controls that draw once and at most {SLACK:.0%} more tokens than the strategy, the one "
-        "with the best score on these very items. To be better than that one is to be better than each of them. But "
+        f"Best no dearer: of the controls that draw once and at most {SLACK:.0%} more tokens than the strategy, the "
+        "one with the best score on these very items. To be better than that one is to be better than each of them. But "
         "choosing it by these items flatters it: for a strategy that is worse, p is first multiplied by the number of "
         "controls that it was chosen among, and one that is not distinguishable from it may still be as good as, or a "
         "little better than, any control chosen beforehand.",
