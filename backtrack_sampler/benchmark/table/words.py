@@ -151,10 +151,10 @@ def notes(table: Table) -> list[str]:
         f"{ORACLE.capitalize()} counts an item as right where any of these samples is: it knows the answer, nobody "
         "could use it, and it is compared with nothing.",
         f"Best no dearer: of the controls that draw once and at most {SLACK:.0%} more tokens than the strategy, the "
-        "one with the best score on these very items. To be better than that one is to be better than each of them. But "
-        "choosing it by these items flatters it: for a strategy that is worse, p is first multiplied by the number of "
-        "controls that it was chosen among, and one that is not distinguishable from it may still be as good as, or a "
-        "little better than, any control chosen beforehand.",
+        "one with the best score on these very items. To be better than that one is to be better than each of them. "
+        "But choosing it by these items flatters it: for a strategy that is worse, p is first multiplied by the number "
+        "of controls that it was chosen among, and one that is not distinguishable from it may still be as good as, or "
+        "a little better than, any control chosen beforehand.",
     ]
     if any(entry.development is not None for entry in table.strategies()):
         said.append(
