@@ -223,7 +223,7 @@ def test_a_control_that_is_another_one_says_so(show: Open) -> None:
     once = {name: replace(each, outcomes=base.outcomes) for name, each in row.beside.items()}
     page = show(replace(found, rows=[base, replace(row, beside=once)]))
     cells = contents(page, "#table table >> nth=0 >> tbody tr >> nth=1 >> td")
-    assert [each.endswith("here the same as baseline") for each in cells[5:7]] == [True, True]
+    assert [each.endswith("same as baseline") for each in cells[5:7]] == [True, True]
 
 
 def test_the_dotted_line_begins_at_its_price(show: Open) -> None:

@@ -140,7 +140,8 @@ def test_controls_that_are_one_are_named_once() -> None:
     first, second = said(majo=row.beside["best-of-n"].outcomes)
     assert first.endswith("(at most 5% more drawn tokens).")
     assert re.search(
-        r"It is better than best-of-n at equal cost \([^)]+\), which here is the same as a majority", second
+        rf"It is better than best-of-n at equal cost \(0\.\d+, about {cost[:-1]}; here the same as a majority vote\)",
+        second,
     )
     first, second = said(best=base.outcomes, majo=base.outcomes)
     assert first.endswith("For 1 of these, some of these controls are the baseline again.")
@@ -166,11 +167,12 @@ def test_samples_of_another_control_are_named() -> None:
     results = made_results(60, 3, strategies=["repetition"])
     row = results.rows[-1]
     other = next(each for each in results.rows if each.name == "baseline T=0.7")
-    row = replace(
-        row, outcomes=_all(row, 1.0), beside={name: replace(each, arm=other.arm) for name, each in row.beside.items()}
-    )
+    beside = {name: replace(each, arm=other.arm) for name, each in row.beside.items()}
+    row = replace(row, outcomes=_all(row, 1.0), beside=beside)
     found = verdicts(Table([*results.rows[:-1], row]))
     assert "better than best-of-n of baseline T=0.7 at equal cost (" in found[1]
+    beside["majority"] = replace(beside["majority"], outcomes=_all(row, 0.0))
+    found = verdicts(Table([*results.rows[:-1], replace(row, beside=beside)]))
     assert "a majority vote of baseline T=0.7 at equal cost (" in found[1]
 
 

@@ -101,13 +101,13 @@ def test_a_sentence_names_controls_that_are_one_only_once() -> None:
     entry = Table([base, replace(row, beside=once)]).entry("repetition")
     value = signed(entry.comparisons[BASELINE].difference.value)
     assert sentence(entry) == (
-        f"repetition: not distinguishable from baseline T=1 ({value}; here the same as best-of-n with about 1.0 samples "
-        f"and majority with about 1.0 samples); it draws {entry.price:.2f} times the tokens of its baseline. Of the "
+        f"repetition: not distinguishable from baseline T=1 ({value}; here the same as best-of-n and majority "
+        f"with about 1.0 samples); it draws {entry.price:.2f} times the tokens of its baseline. Of the "
         "controls that are no dearer, none scores more than its baseline."
     )
     best = replace(entry.comparisons[CHEAP], control="greedy", same_as="best-of-n")
     said = sentence(replace(entry, comparisons={**entry.comparisons, CHEAP: best}))
-    assert f"from greedy ({value}; here the same as best-of-n with about 1.0 samples), which draws" in said
+    assert f"from greedy ({value}; here the same as best-of-n), which draws" in said
 
 
 def test_both_prices_stand_where_there_is_room_for_them() -> None:

@@ -112,7 +112,7 @@ def _alike(entry: Entry, against: str) -> Iterable[str]:
         yield f"about {samples:.1f} samples"
     found = entry.comparisons.get(against)
     if found is not None and found.same_as:
-        yield f"here the same as {found.same_as}"
+        yield f"same as {found.same_as}"
 
 
 def _on_task(entry: Entry) -> str:

@@ -96,7 +96,7 @@ def _helps(entry: Entry, named: Named) -> str:
     others = [each for against, each in entry.comparisons.items() if against != BASELINE and not each.same_as]
     but = "But it"
     for verdict, words in ((WORSE, "is worse than"), (UNDECIDED, "cannot be told from"), (BETTER, "is better than")):
-        if some := [_with_twins(entry, each, named) for each in others if each.verdict == verdict]:
+        if some := [_control(entry, each, named) for each in others if each.verdict == verdict]:
             said += f" {'It' if verdict == BETTER else but} {words} {listed(some)}."
             but = "It"
     return said
@@ -108,11 +108,6 @@ def _twins(entry: Entry, against: str) -> list[Comparison]:
     return [each for each in entry.comparisons.values() if each.same_as == against and each.control != control]
 
 
-def _with_twins(entry: Entry, found: Comparison, named: Named) -> str:
-    same = [_control(entry, each, named) for each in _twins(entry, found.against)]
-    return _control(entry, found, named) + (f", which here is the same as {listed(same)}" if same else "")
-
-
 def _control(entry: Entry, found: Comparison, named: Named) -> str:
     if found.against == CHEAP:
         return f"{named(found.control)} ({score(found.score.value)} for {number(found.drawn)} tokens an item)"
@@ -121,7 +116,9 @@ def _control(entry: Entry, found: Comparison, named: Named) -> str:
     of = "" if own else f" of {named(drawn_by.name)}"
     samples = entry.beside[found.against].samples if found.against in entry.beside else None
     so_many = f", about {samples:.1f} samples an item" if samples is not None else ""
-    return f"{_PLAIN.get(found.against, found.against)}{of} at equal cost ({score(found.score.value)}{so_many})"
+    same = [_PLAIN.get(each.against) or named(each.control) for each in _twins(entry, found.against)]
+    alike = f"; here the same as {listed(same)}" if same else ""
+    return f"{_PLAIN.get(found.against, found.against)}{of} at equal cost ({score(found.score.value)}{so_many}{alike})"
 
 
 def _not_told(entries: Sequence[Entry], named: Named) -> str:

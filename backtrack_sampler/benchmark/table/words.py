@@ -16,7 +16,6 @@ __all__ = [
     "notes",
     "number",
     "p_value",
-    "sampled_name",
     "sentence",
     "signed",
     "span",
@@ -62,19 +61,14 @@ def control_name(entry: Entry, against: str) -> str:
     return f"best no dearer: {control}" if against == CHEAP else control
 
 
-def sampled_name(entry: Entry, against: str) -> str:
-    """The same, with the number of samples that it chooses among."""
-    samples = entry.beside[against].samples if against in entry.beside else None
-    return control_name(entry, against) + (f" with about {number(samples, 1)} samples" if samples is not None else "")
-
-
 def facts(table: Table, column: str = ALL_TASKS) -> str:
     """What was measured, in a line."""
     entries = table.entries(column)
     repeats, failed = max(entry.repeats for entry in entries), sum(entry.failed for entry in entries)
     where = f"{len(table.tasks)} tasks" if entries[0].task == ALL_TASKS else entries[0].task
     texts = f"{repeats} texts each" if repeats > 1 else "one text each"
-    lost = f"; {failed:,} text{'s have' if failed > 1 else ' has'} failed: wrong" if failed else ""
+    which = f"{failed:,} texts have failed and count" if failed > 1 else "1 text has failed and counts"
+    lost = f"; {which} as wrong" if failed else ""
     clusters = entries[0].estimate.clusters
     alike = f" in {clusters:,} clusters" if clusters != entries[0].items else ""
     return f"{where}: {entries[0].items:,} items{alike}, {texts}{lost}"
@@ -90,7 +84,8 @@ def sentence(entry: Entry) -> str:
     found: dict[str, list[str]] = {}
     for against, comparison in entry.comparisons.items():
         if against != CHEAP and not comparison.same_as:
-            said = f"{sampled_name(entry, against)} ({signed(comparison.difference.value)}{_twins(entry, against)})"
+            name = control_name(entry, against) + _samples(entry, against)
+            said = f"{name} ({signed(comparison.difference.value)}{_twins(entry, against)})"
             found.setdefault(comparison.verdict, []).append(said)
     parts = [f"{verdict} {_than(verdict)} {_list(names)}" for verdict, names in found.items()]
     text = f"{entry.name}: {'; '.join(parts)}"
@@ -101,7 +96,7 @@ def sentence(entry: Entry) -> str:
         return f"{text}. Every control that draws once draws over {SLACK:.0%} more tokens."
     if cheap.control == entry.comparisons[BASELINE].control:
         return f"{text}. Of the controls that are no dearer, none scores more than its baseline."
-    same = f"; here the same as {sampled_name(entry, cheap.same_as)}" if cheap.same_as else ""
+    same = f"; here the same as {control_name(entry, cheap.same_as)}" if cheap.same_as else ""
     said = f"{cheap.verdict} {_than(cheap.verdict)} {cheap.control} ({signed(cheap.difference.value)}{same})"
     costs = f"which draws {number(cheap.drawn, 1)} tokens an item where this draws {number(entry.drawn, 1)}"
     return f"{text}. Of the controls that are no dearer, the best: it is {said}, {costs}."
@@ -110,7 +105,16 @@ def sentence(entry: Entry) -> str:
 def _twins(entry: Entry, against: str) -> str:
     """The controls beside a strategy that are no further evidence, since they have the same score on every item."""
     same = [name for name, each in entry.comparisons.items() if each.same_as == against and name != CHEAP]
-    return f"; here the same as {_list([sampled_name(entry, name) for name in same])}" if same else ""
+    if not same:
+        return ""
+    names = _list([control_name(entry, name) for name in same])
+    return f"; here the same as {names}{_samples(entry, same[0]) if against == BASELINE else ''}"
+
+
+def _samples(entry: Entry, against: str) -> str:
+    """How many a control has chosen among, as far as that is known."""
+    samples = entry.beside[against].samples if against in entry.beside else None
+    return f" with about {number(samples, 1)} samples" if samples is not None else ""
 
 
 def notes(table: Table) -> list[str]:
