@@ -237,7 +237,7 @@ def _failure(act: Callable[[], None]) -> BacktrackError | None:
     except BacktrackError as error:
         return error
     except Exception as raised:  # the model's; hooks and listeners have been dealt with
-        error = BacktrackError(f"the stream has failed with {type(raised).__name__}: {raised}")
-        error.__cause__ = raised
-        return error
+        failed = BacktrackError(f"the stream has failed with {type(raised).__name__}: {raised}")
+        failed.__cause__ = raised
+        return failed
     return None

@@ -99,7 +99,7 @@ class _World:
         return Record(
             key=digest([arm.key, task, item, repeat, sample]), arm=arm.key, task=task, item=item, repeat=repeat, sample=sample,
             seed=repeat * 1000 + sample, text=f" {answer}\n", answer=answer, score=float(right and not error), kept=tokens,
-            drawn=tokens + taken, rollbacks=len(places), log_probability=-own.random(), finish_reason="stop", error=error,
+            drawn=tokens + taken, rollbacks=len(places), forwards=tokens + taken - len(places), log_probability=-own.random(), finish_reason="stop", error=error,
             taken_back=places,
         )  # fmt: skip
 
