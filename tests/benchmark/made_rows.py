@@ -115,7 +115,7 @@ def _outcome(
         sum(each.kept for each in records) / count,
         sum(each.rollbacks for each in records) / count,
         count, sum(bool(each.error) for each in records),
-        sum(each.kept + 1 for each in records) / count,
+        drawn if drawn is not None else sum(each.forwards for each in records) / count,
     )  # fmt: skip
 
 
