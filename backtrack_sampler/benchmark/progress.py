@@ -12,7 +12,7 @@ from typing import Any, TextIO
 __all__ = ["BarProgress", "LineProgress", "Progress", "progress_on"]
 
 _log = logging.getLogger(__name__)
-_ALL = "{percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} texts [{elapsed}, {remaining} left]"
+_ALL = "{{percentage:3.0f}}%|{{bar}}| {{n_fmt}} of {{total_fmt}} {unit} [{{elapsed}}, {{remaining}} left]"
 _LONGEST = 40  # characters of a row's name beside its bar
 _ROW = "{percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} [{remaining} left] {desc}"
 
@@ -56,20 +56,22 @@ class BarProgress(Progress):
 
     Args:
         file: a terminal.
+        unit: what is counted.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, unit: str = "texts") -> None:
         super().__init__()
         from tqdm.auto import tqdm
 
         self._tqdm: Any = tqdm
         self._file = file
+        self._form = _ALL.format(unit=unit)
         self._all: Any = None
         self._row: Any = None
 
     def plan(self, texts: int, done: int | None = None) -> None:
         if self._all is None:
-            self._all = self._bar(_ALL, texts, 0, done or 0)
+            self._all = self._bar(self._form, texts, 0, done or 0)
         bar = self._all
         if done is not None:
             bar.n, bar.initial = done, bar.initial + done - bar.n
@@ -118,10 +120,14 @@ class LineProgress(Progress):
         file: where to.
         every: seconds between two lines.
         clock: seconds.
+        unit: what is counted.
     """
 
-    def __init__(self, file: TextIO, every: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, file: TextIO, every: float = 60.0, clock: Callable[[], float] = time.monotonic, unit: str = "texts"
+    ) -> None:
         super().__init__()
+        self._unit = unit
         self._file = file
         self._every = every
         self._clock = clock
@@ -162,24 +168,25 @@ class LineProgress(Progress):
         left = f", about {_hours(gone / here * (total - self._done))} left" if here and total > self._done else ""
         share = f" ({100 * self._done // total}%)" if total else ""
         print(
-            f"{self._done:,} of {total:,} texts{share}, {_hours(gone)} gone{left}{self._row}",
+            f"{self._done:,} of {total:,} {self._unit}{share}, {_hours(gone)} gone{left}{self._row}",
             file=self._file, flush=True,
         )  # fmt: skip
 
 
-def progress_on(file: TextIO | None = None) -> Progress:
+def progress_on(file: TextIO | None = None, unit: str = "texts") -> Progress:
     """Bars where that is a terminal and tqdm is installed, otherwise lines.
 
     Args:
         file: None: standard error.
+        unit: what is counted.
     """
     file = sys.stderr if file is None else file
     if file.isatty():
         try:
-            return BarProgress(file)
+            return BarProgress(file, unit)
         except ImportError:
             pass
-    return LineProgress(file)
+    return LineProgress(file, unit=unit)
 
 
 def _hours(seconds: float) -> str:

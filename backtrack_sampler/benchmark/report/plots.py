@@ -13,7 +13,7 @@ from ..rows import BEST_OF_N, Row
 from ..statistics.libraries import library
 from ..table import Table
 from ..table.entries import BASELINE, BETTER, WORSE, Entry
-from . import svg
+from ...pages import svg
 from .curve import curves
 from .wording import change, number, score, span
 

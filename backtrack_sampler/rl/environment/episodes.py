@@ -25,7 +25,7 @@ from ..judges.base_judge import Answer, Judge
 from ..observer import Observer
 from .rewards import Shaping
 
-__all__ = ["EpisodeSettings", "Episodes", "Outcome"]
+__all__ = ["EpisodeSettings", "Episodes", "Outcome", "prompt_of", "text_of"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class _Episode:
         self._provider = provider
         strategy = DecidingStrategy(self.agent, settings.retry, settings.max_retries)
         others = settings.others
-        tokens, options = _prompt(provider, item, settings)
+        tokens, options = prompt_of(provider, item, settings)
         self.stream = TokenStream(
             provider, tokens, replace(options, seed=seed),
             lambda stream: [strategy, *(others() if others is not None else ())],
@@ -213,7 +213,7 @@ class Episodes:
         self._provider, self._judge, self._shuffle, self._restart = provider, judge, shuffle, restart
         self._items = list(items)
         for item in self._items:
-            _prompt(provider, item, self.settings)
+            prompt_of(provider, item, self.settings)
         self._places = [_Place(number, seed + number) for number in range(check_count("n", n))]
 
     def __len__(self) -> int:
@@ -339,7 +339,7 @@ class Episodes:
             for episode, outcome in zip(episodes, outcomes, strict=True)
             if outcome.terminated or (every and not outcome.truncated and episode.length >= episode.judged_at + every)
         ]
-        answers = [Answer(_text_of(episode.item), episode.text, episode.item) for episode, _ in judged]
+        answers = [Answer(text_of(episode.item), episode.text, episode.item) for episode, _ in judged]
         scores = self._judge.scores(answers) if answers else []
         for (episode, outcome), score in zip(judged, scores, strict=True):
             outcome.reward += score - episode.paid
@@ -383,7 +383,12 @@ def _of(place: _Place) -> _Episode:
     return place.episode
 
 
-def _prompt(provider: BaseProvider, item: Item, settings: EpisodeSettings) -> tuple[list[int], SessionOptions]:
+def prompt_of(provider: BaseProvider, item: Item, settings: EpisodeSettings) -> tuple[list[int], SessionOptions]:
+    """An item's tokens, and how its text is drawn; it may say "max_new_tokens" and "stop" itself.
+
+    Raises:
+        InputError: it cannot be used.
+    """
     messages = not isinstance(item.prompt, str)
     try:
         request = request_of({"messages": list(item.prompt)} if messages else item.prompt)
@@ -395,7 +400,7 @@ def _prompt(provider: BaseProvider, item: Item, settings: EpisodeSettings) -> tu
         raise InputError(f"prompt {item.id}: {error}") from error
 
 
-def _text_of(item: Item) -> str:
+def text_of(item: Item) -> str:
     """What was asked, as a judge reads it."""
     if isinstance(item.prompt, str):
         return item.prompt

@@ -87,6 +87,8 @@ class TrainingSection(Section):
         evaluate_every: decisions between two looks at prompts that are not trained on; None: twenty looks.
         held_out: share of the prompts that is not trained on, where there are at least five.
         evaluation_prompts: most of these.
+        items: most items that are taken of a judge's task, where there are no prompts.
+        cache_gib: memory for what the model has said already, in GiB; 0 for none.
     """
 
     total_timesteps: Count = 10_000
@@ -110,6 +112,8 @@ class TrainingSection(Section):
     evaluate_every: Count | None = None
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.2
     evaluation_prompts: Count = 32
+    items: Count = 1000
+    cache_gib: Annotated[float, Field(ge=0)] = 1.0
 
 
 class RlConfig(ModelSection):

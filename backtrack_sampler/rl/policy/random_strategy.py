@@ -1,0 +1,53 @@
+"""A policy that looks at nothing: what going back so often is worth by itself."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+from ...checks import check_number
+from ...errors import InputError
+from ...rollback import TakeBack
+from ...strategy.base_strategy import Stream
+from ..deciding_strategy import DecidingStrategy
+from ..features import Features
+from ..observer import Observer
+
+__all__ = ["RandomPolicyStrategy"]
+
+
+class _Chance(Observer):
+    """Decides by chance."""
+
+    def __init__(self, rates: Sequence[float]) -> None:
+        super().__init__(Features(), max(1, len(rates) - 1))
+        self.rates = list(rates)
+        self.rng = random.Random()
+
+    def decide(self) -> int:
+        action = self.rng.choices(range(len(self.rates)), self.rates)[0]
+        return TakeBack(action, "by chance") if action else 0
+
+
+class RandomPolicyStrategy(DecidingStrategy):
+    """Takes back at random: the control for a policy that goes back as often.
+
+    Args:
+        rates: how often nothing is taken back, one token, two, ...; they need not sum to one.
+    """
+
+    operator: _Chance
+
+    def __init__(self, rates: list[float]) -> None:
+        checked = [check_number("rates", rate, 0) for rate in rates]
+        if len(checked) < 2 or not math.fsum(checked):
+            raise InputError("rates must be at least two numbers, such as 0.95|0.05: keep, and take one token back")
+        super().__init__(_Chance(checked))
+
+    def __str__(self) -> str:
+        return "RandomPolicyStrategy"
+
+    def on_start(self, stream: Stream) -> None:
+        super().on_start(stream)
+        self.operator.rng = random.Random(f"random policy {stream.options.seed}")

@@ -1,0 +1,300 @@
+"""Train a policy: proximal policy optimisation (Schulman et al., 2017), by stable-baselines3 and sb3-contrib."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...benchmark.fingerprint import describe_model
+from ...benchmark.logit_cache import LogitCache
+from ...benchmark.progress import Progress
+from ...benchmark.tasks import DEVELOPMENT, Item
+from ...benchmark.tasks.find import find_task
+from ...errors import InputError, MissingPackageError
+from ...provider.base_provider import BaseProvider
+from ...trace.files import write_atomically
+from ..environment.env import items_of
+from ..environment.episodes import EpisodeSettings
+from ..environment.vec_env import BatchVecEnv
+from ..evaluation.judged_task import PROMPTS, write_prompts
+from ..judges.base_judge import Judge
+from ..judges.from_config import JudgeSection, make_judge
+from ..policy.export import normaliser_of, policy_of_model
+from ..policy.policy import Policy, PolicySettings
+from .checkpoints import Checkpoints
+from .config import RlConfig, TrainingSection
+from .curves import Curves
+from .page import page
+from .trying import mean_of, try_policy
+
+try:
+    import numpy as np
+    import torch
+    from sb3_contrib import RecurrentPPO
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.logger import configure
+    from stable_baselines3.common.vec_env import VecNormalize
+except ImportError as error:
+    raise MissingPackageError('stable-baselines3 is not installed: pip install "backtrack_sampler[rl]"') from error
+
+from .watching import Watching
+
+__all__ = ["Run", "train"]
+
+_CONFIG, _COMMAND, _PAGE = "config.yml", "command.txt", "training.html"
+_LOOKS = 20
+_GIB = 1 << 30
+
+
+def train(
+    config: RlConfig,
+    prompts: Sequence[str | Item] | None,
+    provider: BaseProvider,
+    *,
+    resume: bool = False,
+    shuffle: bool = False,
+    progress: Progress | None = None,
+    judge: Judge | None = None,
+    settings: EpisodeSettings | None = None,
+) -> Path:
+    """Train a policy, and write all that it takes to use it and to go on with it to the run's folder.
+
+    Args:
+        config: see `read_config`.
+        prompts: what is written; None: the items of the judge's task.
+        provider: the model.
+        resume: go on with the run that is in the folder.
+        shuffle: prompts in an order that follows from the seed; otherwise as they stand.
+        progress: shows how far it is.
+        judge: in the place of that of the configuration.
+        settings: in the place of those of the configuration.
+
+    Returns:
+        The folder of the run: `policy.safetensors` and `policy.json` for use, `policy.zip` to go on with it,
+        `best/` (the same, as it was when it scored best on prompts that were not trained on), `checkpoints/`,
+        `curves.csv`, `training.html`, `tensorboard/`, `config.yml` and `command.txt`.
+
+    Raises:
+        InputError: something cannot be used.
+        JudgeError: the judge cannot be asked: `resume` goes on where it was.
+        TrainingFailed: the numbers have become nonsense.
+    """
+    run = Run(config, prompts, provider, resume, shuffle, progress or Progress(), judge, settings)
+    try:
+        return run.run()
+    finally:
+        run.close()
+
+
+class Run:
+    """One process of a training; see `train`."""
+
+    def __init__(
+        self,
+        config: RlConfig,
+        prompts: Sequence[str | Item] | None,
+        provider: BaseProvider,
+        resume: bool,
+        shuffle: bool,
+        progress: Progress,
+        judge: Judge | None = None,
+        settings: EpisodeSettings | None = None,
+    ) -> None:
+        asked = config.training
+        self._config, self._progress, self._resume = config, progress, resume
+        self.folder = config.folder
+        self._checkpoints = Checkpoints(self.folder / "checkpoints", asked.checkpoint_every)
+        if (self.folder / _CONFIG).exists() and not resume:
+            raise InputError(
+                f"{self.folder} has a run already: go on with it with --resume, or name another output_dir"
+            )
+        if resume:
+            self._check_same(shuffle)
+        self._settings = settings or config.episodes()
+        cache = int(asked.cache_gib * _GIB)
+        self._provider = LogitCache(provider, cache) if cache else provider
+        items = _items(config, prompts)
+        self._train, self._held_out = _split(items, asked)
+        self._shuffle = shuffle
+        self._model_named = {
+            key: value for key, value in describe_model(provider, config.model_name_or_path, config.model_options()).items()
+            if key in ("name", "engine", "sha256")
+        }  # fmt: skip
+        _made(self.folder)
+        self._judge = judge or make_judge(config.judge, self._provider, self.folder / "judge_cache.sqlite")
+        checking = config.checker or JudgeSection(kind="heuristic")
+        self._checker = make_judge(checking, self._provider, self.folder / "checker_cache.sqlite")
+
+    def close(self) -> None:
+        """Let go of the judges."""
+        self._judge.close()
+        self._checker.close()
+
+    def run(self) -> Path:
+        """Do it all."""
+        asked = self._config.training
+        for each in (self._judge, self._checker):
+            each.check()
+        self._write_config()
+        write_atomically(self.folder / PROMPTS, write_prompts(self._train, self._held_out))
+        torch.manual_seed(asked.seed)
+        np.random.seed(asked.seed)
+        inner = BatchVecEnv(
+            self._provider, self._train, self._judge, self._settings, asked.n_envs, asked.seed, self._shuffle
+        )
+        env = VecNormalize(inner, norm_obs=asked.normalize, norm_reward=False)
+        try:
+            curves = Curves(self.folder / "curves.csv")
+            said: dict[str, Any] = {}
+            if self._resume:
+                model, said = self._checkpoints.load(_kind(asked), env)
+            else:
+                model = _new_model(asked, env)
+            model.set_logger(configure(str(self.folder / "tensorboard"), ["tensorboard"]))
+            best = said.get("best")
+            watching = Watching(
+                env, self._checkpoints, curves, self._progress, asked.evaluate_every or max(1, asked.total_timesteps // _LOOKS),
+                lambda: self._try(model, env), lambda: self._save_best(model, env), said.get("seconds", 0.0),
+                -math.inf if best is None else best,
+            )  # fmt: skip
+            self._compare(curves)
+            self._progress.plan(asked.total_timesteps, int(model.num_timesteps))
+            left = asked.total_timesteps - int(model.num_timesteps)
+            if left > 0:
+                model.learn(left, watching, reset_num_timesteps=False)
+            self._finish(model, env, curves, watching.seconds)
+        finally:
+            env.close()
+        return self.folder
+
+    # -- on the way --------------------------------------------------------------------------------
+
+    def _policy(self, model: Any, env: Any) -> Policy:
+        settings, asked = self._settings, self._config.training
+        return policy_of_model(
+            model,
+            PolicySettings(
+                settings.features, settings.max_backtrack, "tanh", normaliser_of(env), self._model_named,
+                settings.retry, settings.max_retries, settings.most_discarded,
+                {
+                    "algorithm": asked.algorithm, "steps": int(model.num_timesteps), "seed": asked.seed,
+                    "judge": self._judge.name,
+                },
+            ),
+        )  # fmt: skip
+
+    def _try(self, model: Any, env: Any) -> dict[str, float | None]:
+        return self._tried(self._policy(model, env))
+
+    def _tried(self, policy: Policy | None) -> dict[str, float | None]:
+        asked = self._config.training
+        return mean_of(
+            try_policy(
+                self._provider, self._held_out, policy, self._settings, self._judge, self._checker, seed=asked.seed,
+                max_batch=asked.n_envs,
+            )
+        )  # fmt: skip
+
+    def _compare(self, curves: Curves) -> None:
+        """What never going back is worth on the same prompts with the same seeds: a line in all pictures."""
+        file = self.folder / "never.json"
+        if file.is_file():
+            return
+        write_atomically(file, json.dumps(self._tried(None), indent=1) + "\n")
+
+    def _save_best(self, model: Any, env: Any) -> None:
+        self._policy(model, env).save(self.folder / "best")
+        model.save(self.folder / "best_model.zip")
+
+    def _finish(self, model: Any, env: Any, curves: Curves, seconds: float) -> None:
+        self._policy(model, env).save(self.folder)
+        model.save(self.folder / "policy.zip")
+        env.save(str(self.folder / "vecnormalize.pkl"))
+        self._write_page(curves)
+
+    def _write_page(self, curves: Curves) -> None:
+        never = json.loads((self.folder / "never.json").read_text(encoding="utf-8"))
+        about = {
+            "model": self._model_named["name"], "judge": self._judge.name, "checker": self._checker.name,
+            "algorithm": self._config.training.algorithm, "prompts": len(self._train), "held out": len(self._held_out),
+            "same prompts": self._train[0] is self._held_out[0], **self._judge.report(),
+        }  # fmt: skip
+        write_atomically(self.folder / _PAGE, page(curves, never, about))
+
+    # -- the folder ----------------------------------------------------------------------------------
+
+    def _said(self) -> dict[str, Any]:
+        return self._config.model_dump(mode="json", exclude={"judge": {"api_key"}, "checker": {"api_key"}})
+
+    def _check_same(self, shuffle: bool) -> None:
+        """A run goes on as what it was; it may only be made longer."""
+        import yaml
+
+        file = self.folder / _CONFIG
+        if not file.is_file():
+            raise InputError(f"there is no run in {self.folder} to go on with: start without --resume")
+        before, now = yaml.safe_load(file.read_text(encoding="utf-8")), self._said()
+        for section in ("env", "shaping", "training"):
+            for name, value in now[section].items():
+                old = before[section].get(name)
+                if value != old and name not in ("total_timesteps", "checkpoint_every", "evaluate_every"):
+                    raise InputError(
+                        f"this run was begun with {section}.{name} {old!r}, and now it is {value!r}: go on with what it "
+                        "was, or name another output_dir"
+                    )
+
+    def _write_config(self) -> None:
+        import yaml
+
+        versions = {name: importlib.metadata.version(name) for name in ("stable-baselines3", "sb3-contrib", "torch")}
+        said = {**self._said(), "versions": versions, "model": self._model_named}
+        write_atomically(self.folder / _CONFIG, yaml.safe_dump(said, sort_keys=False))
+        with (self.folder / _COMMAND).open("a", encoding="utf-8") as file:
+            file.write(shlex.join(sys.argv) + "\n")
+
+
+def _kind(asked: TrainingSection) -> type[Any]:
+    kind: type[Any] = RecurrentPPO if asked.algorithm == "recurrent_ppo" else PPO
+    return kind
+
+
+def _new_model(asked: TrainingSection, env: Any) -> Any:
+    recurrent = asked.algorithm == "recurrent_ppo"
+    network: dict[str, Any] = {"net_arch": {"pi": asked.net_arch, "vf": asked.net_arch}}
+    if recurrent:
+        network["lstm_hidden_size"] = asked.lstm_hidden_size
+    return _kind(asked)(
+        "MlpLstmPolicy" if recurrent else "MlpPolicy", env, seed=asked.seed, device="cpu", policy_kwargs=network,
+        learning_rate=asked.learning_rate, n_steps=asked.n_steps, n_epochs=asked.n_epochs,
+        batch_size=min(asked.batch_size, asked.n_steps * asked.n_envs), gamma=asked.gamma, gae_lambda=asked.gae_lambda,
+        clip_range=asked.clip_range, ent_coef=asked.ent_coef, vf_coef=asked.vf_coef, max_grad_norm=asked.max_grad_norm,
+    )  # fmt: skip
+
+
+def _items(config: RlConfig, prompts: Sequence[str | Item] | None) -> list[Item]:
+    if prompts is not None:
+        return items_of(prompts)
+    if config.judge.task is None:
+        raise InputError("there is nothing to write: give prompts, or a judge that is a task")
+    return find_task(config.judge.task).items(DEVELOPMENT, config.training.items)
+
+
+def _split(items: Sequence[Item], asked: TrainingSection) -> tuple[list[Item], list[Item]]:
+    """What is trained on, and what the policy is tried on: the last ones; where there are few, the same."""
+    count = min(asked.evaluation_prompts, round(asked.held_out * len(items)))
+    if len(items) < 5 or not count:
+        return list(items), list(items[: asked.evaluation_prompts])
+    return list(items[:-count]), list(items[-count:])
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
