@@ -284,6 +284,12 @@ BAD = [
     ("operator_to_tune: antislop", "operator_to_tune: antislop tuned: a strategy has no search space of its own"),
     ("hpo: {tune: [repetition, repetition]}", "hpo.tune[1]: has the name of hpo.tune[0], repetition tuned: give it"),
     ("hpo: {tune: [{name: x}]}", "hpo.tune[0]: needs one of operator: and strategy:"),
+    ("hpo: {storage: study.db}", "hpo.storage: storage must be journal:PATH, a path that ends in .journal or .log"),
+    ("hpo: {storage: 'foo://bar'}", "hpo.storage: foo://bar: no database is called foo"),
+    ("hpo: {storage: ~nosuchuser/a.journal}", "hpo.storage: nobody knows where ~nosuchuser is at home"),
+    ("evaluation: {tasks: [sums], output_dir: ~nosuchuser/x}", "evaluation.output_dir: nobody knows where ~nosuchuser"),
+    ("evaluation: {tasks: [sums], output_dir: ''}", "evaluation.output_dir: is empty: write a path"),
+    ('evaluation: {tasks: [sums], output_dir: "a\\0b"}', "evaluation.output_dir: no path can be 'a\\x00b'"),
     ("hpo: {tune: [7]}", "hpo.tune[0]: must be a spec, such as repetition, or keys of its own, not 7"),
     (
         "operator_to_tune: ProbabilityThreshold\nhpo: {search_space: {min_probability: }}",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 from ...errors import BacktrackError, InputError, MissingPackageError
@@ -26,6 +24,8 @@ try:
 except ImportError as error:
     raise MissingPackageError('pydantic is not installed: pip install "backtrack_sampler[benchmark]"') from error
 
+from ..places import check_folder, whole_path
+from ..tuning.storage_check import check_storage
 from .contenders import checked, cut_at_comma, kind_of
 from .tunings import DEFAULT_TRIALS
 
@@ -133,15 +133,8 @@ class Evaluation(Section):
     @field_validator("output_dir", mode="after")
     @classmethod
     def _can_be_written(cls, text: str) -> str:
-        try:
-            path = Path(text).expanduser()
-            there = next(each for each in (path, *path.absolute().parents) if each.exists())
-            if not there.is_dir():
-                raise ValueError(f"{there} is a file, and a folder is needed: choose another one")
-            if not os.access(there, os.W_OK | os.X_OK):
-                raise ValueError(f"you may not write to {there}: choose another folder")
-        except OSError as error:
-            raise ValueError(f"no folder can be made at {text}: {error.strerror or error}") from error
+        with told():
+            check_folder(whole_path(text))
         return text
 
 
@@ -266,3 +259,11 @@ class Hpo(Section):
     study_name: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     tune: Annotated[list[Tune], BeforeValidator(or_none)] = []
+
+    @field_validator("storage", mode="after")
+    @classmethod
+    def _can_be_opened(cls, text: str | None) -> str | None:
+        if text is not None:
+            with told():
+                check_storage(text)
+        return text

@@ -68,7 +68,7 @@ def tune(
         measure: runs an arm on the development split, always on the same items in the same order and in
             blocks of one size, and yields its running mean after each block. The caller sees to it that
             none of these items is reported on.
-        storage: see `storage_names.check_storage`; None for one process and no resuming.
+        storage: see `storage_names.journal_of`; None for one process and no resuming.
         study_name: of the studies of an experiment. What is tuned, and `about`, are added in short, so that
             nothing is mixed with what was found under other settings.
         seed: same seed, one worker: same settings tried.
