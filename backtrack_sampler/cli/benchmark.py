@@ -92,17 +92,19 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, experiment: Experiment) -> Results:
-    """Load the model, and do it all."""
+    """Try what can be tried without the model, load it, and do it all."""
+    from ..benchmark.preparing import prepare
     from ..benchmark.progress import progress_on
     from ..benchmark.run import run
 
     if options.verbose:
         _log_more()
+    prepared = prepare(experiment, options.allow_code_execution)
     provider = arguments.load(experiment.model_name_or_path, experiment.engine, **experiment.model_options())
     with closing(progress_on()) as progress, _logs_above_bars():
         return run(
             experiment, provider, resume=options.resume, allow_code_execution=options.allow_code_execution,
-            progress=progress,
+            progress=progress, prepared=prepared,
         )  # fmt: skip
 
 

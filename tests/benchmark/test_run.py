@@ -18,10 +18,12 @@ from letters import Letters, letters_model
 
 from backtrack_sampler import InputError
 from backtrack_sampler.benchmark.config import read_experiment
+from backtrack_sampler.benchmark.preparing import prepare
 from backtrack_sampler.benchmark.progress import Progress
 from backtrack_sampler.benchmark.results import Results
 from backtrack_sampler.benchmark.run import run
 from backtrack_sampler.benchmark.table import Table
+from backtrack_sampler.benchmark.tasks import Item
 
 LETTERS = Path(__file__).with_name("letters.py")
 PICKY = "probability-threshold:min_probability=0.2"
@@ -171,6 +173,21 @@ def test_ctrl_c_leaves_results_that_say_that_they_are_not_complete(tmp_path: Pat
     whole = finished(config(tmp_path), resume=True)
     assert whole.complete
     assert set(keys(tmp_path).values()) == {1}
+
+
+def test_an_item_that_does_not_fit_is_said_before_anything_is_drawn(tmp_path: Path) -> None:
+    """Of the test split as well, before tuning; with the place of its task in the file."""
+    file = tmp_path / "e.yaml"
+    file.write_text(yaml.safe_dump(config(tmp_path / "out", hpo={"n_trials": 2, "tune": ["probability-threshold"]})))
+    model = letters_model()
+    model.context_size = 6
+    prepared = prepare(experiment := read_experiment(file))
+    prepared.asked.test[0].items[30] = Item("31st", "abcabcabc", data={"letter": "a"})
+    with pytest.raises(
+        InputError, match=r"e\.yaml, line \d+: evaluation\.tasks\[0\]: task letters, item 31st: the prompt has 9"
+    ):
+        run(experiment, model, prepared=prepared)
+    assert not keys(tmp_path / "out")
 
 
 def test_a_disk_that_is_full_is_said_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,17 @@ def test_errors_come_before_the_model(runs: Runs, command: Callable[..., Done]) 
     assert not Path("out").exists()
 
 
+def test_what_only_trying_shows_comes_before_the_model_too(runs: Runs, command: Callable[..., Done]) -> None:
+    """Folder, storage, items and whether tasks can score: said with their lines, and no model is loaded."""
+    Path("out/records").mkdir(parents=True)
+    Path("out/study.journal").write_text("hello\n")
+    write(SMALL + "operator_to_tune: repetition\n")
+    done = command()
+    assert (done.code, done.out, runs.loaded) == (2, "", [])
+    assert done.err.startswith("backtrack-sampler: e.yaml, line 2: evaluation.output_dir: ")
+    assert "is not the journal of a study" in done.err
+
+
 def test_check(runs: Runs, command: Callable[..., Done]) -> None:
     """--check says what would be run: rows, items, texts, controls; nothing is loaded, nothing written."""
     write("""\

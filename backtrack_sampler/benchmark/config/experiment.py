@@ -19,6 +19,7 @@ except ImportError as error:
     raise MissingPackageError('pydantic is not installed: pip install "backtrack_sampler[benchmark]"') from error
 
 from ..arms import Arm
+from ..places import whole_path
 from ..tasks import Task
 from ..tuning.search_space import Tuning
 from .contenders import unclear
@@ -145,10 +146,15 @@ class Experiment(Section):
         pieces = {"piece": 1} if engine == "llamacpp" else {}
         return pieces | device | self.model_kwargs
 
+    @cached_property
+    def file(self) -> YamlFile:
+        """What it was read from, for messages about what is found out later."""
+        return YamlFile("the configuration", {})
+
     @property
     def folder(self) -> Path:
         """Where everything is written."""
-        return Path(self.evaluation.output_dir).expanduser()
+        return whole_path(self.evaluation.output_dir)
 
     @property
     def has_records(self) -> bool:
@@ -201,6 +207,7 @@ def read_experiment(
         problems += _alike(experiment)
     if experiment is None or problems:
         raise refusal(problems, file)
+    vars(experiment)["file"] = file  # no field: it is no part of what is said, and two that say the same are equal
     return experiment
 
 

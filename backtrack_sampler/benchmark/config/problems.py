@@ -169,6 +169,7 @@ _WORDS = (
     ),
     (r"(: quote it)? for the shell\b", ""),
     (r"\(--model FILE\.gguf\)", "(model_name_or_path: FILE.gguf)"),
+    (r"\(n_ctx=, --context\b", "(model_kwargs: {n_ctx: ...}"),
 )
 
 
