@@ -252,6 +252,7 @@ BAD = [
     ("evaluation: {tasks: [sums:a=1,b=2]}", "evaluation.tasks[1]: no task 'b=2': between [ and ] a comma ends"),
     ("evaluation: {tasks: [sums, Sums]}", "evaluation.tasks[1]: is what sums is: leave one out"),
     ("evaluation: {tasks: [sums], limit: -5}", "evaluation.limit: must be at least 1, not -5"),
+    ("evaluation: {tasks: [sums], limit: 10000000}", "evaluation.limit: must be at most 1000000, not 10000000"),
     ("evaluation: {tasks: [sums], limit: 0.1}", "evaluation.limit: must be a whole number, not 0.1"),
     ("evaluation: {tasks: [sums], seed: -1}", "evaluation.seed: must be at least 0, not -1"),
     ("evaluation: {tasks: [sums], chat: maybe}", "evaluation.chat: must be true or false, not 'maybe'"),

@@ -76,10 +76,10 @@ _WANTED = {
     "dict_type": "a section with keys of its own",
     "model_type": "a section with keys of its own",
     "string_type": "text",
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "at most {le:g}",
+    "greater_than": "more than {gt:.15g}",
+    "greater_than_equal": "at least {ge:.15g}",
+    "less_than": "less than {lt:.15g}",
+    "less_than_equal": "at most {le:.15g}",
 }
 
 

@@ -85,6 +85,7 @@ def _task(text: str, info: ValidationInfo) -> str:
 
 
 Count = Annotated[int, Field(ge=1)]
+Limit = Annotated[int, Field(ge=1, le=1_000_000)]  # more is a slip: making the items alone would take hours
 Share = Annotated[float, Field(gt=0, le=1)]
 Temperature = Annotated[float, Field(ge=0)]
 Spec = Annotated[str, AfterValidator(_spec)]
@@ -120,8 +121,8 @@ class Evaluation(Section):
     num_fewshot: Annotated[int, Field(ge=0)] | None = None
     chat: bool = False
     tasks: Annotated[list[TaskName], BeforeValidator(_listed), Field(min_length=1)]
-    limit: Count | None = None
-    development_limit: Count | None = None
+    limit: Limit | None = None
+    development_limit: Limit | None = None
     output_dir: str = "benchmark_results"
     repeats: Count = Field(1, validation_alias=AliasChoices("repeats", "runs"))
     seed: Annotated[int, Field(ge=0)] = 0
