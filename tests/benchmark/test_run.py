@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,19 @@ def test_an_experiment_leaves_everything_that_is_said_of_it(tmp_path: Path) -> N
     assert again.model_dump() == read_experiment(given).model_dump()
     said = json.loads((tmp_path / "results.json").read_text())
     assert said["about"]["seed"] == 0
+
+
+def test_no_secret_is_in_any_file(tmp_path: Path) -> None:
+    """Not in tables, page, logs, records or what it was run with."""
+    given = config(tmp_path, model_kwargs={"token": "hf_secret"})
+    given["evaluation"]["inspect_logs"] = True
+    finished(given)
+    content = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    for log in tmp_path.glob("inspect/*.eval"):
+        with zipfile.ZipFile(log) as parts:
+            content |= {log / name: parts.read(name) for name in parts.namelist()}
+    assert [file for file, each in content.items() if b"hf_secret" in each] == []
+    assert "token: '***'" in (tmp_path / "experiment.yaml").read_text()
 
 
 def test_a_folder_with_texts_is_not_written_to_unasked(tmp_path: Path) -> None:

@@ -165,6 +165,12 @@ run_baseline: false
     assert "out (has texts already: --resume goes on with them)" in command("--check").out
 
 
+def test_check_keeps_secrets(command: Callable[..., Done]) -> None:
+    """What is only for the model's loader is not on the screen."""
+    write(SMALL + "model_name_or_path: org/name\nmodel_kwargs: {token: hf_x, dtype: float32}\n")
+    assert "model         org/name, token ***, dtype float32\n" in command("--check").out
+
+
 def test_names_stay_whole(command: Callable[..., Done]) -> None:
     """--check does not break a name off: "T=0.7" alone at the beginning of a line would say nothing."""
     write(SMALL + "generation: {temperature: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4]}\n")

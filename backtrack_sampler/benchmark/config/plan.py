@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from ..private import without_secrets
 from ..rows import BEST_OF_N, MAJORITY, ORACLE
 from ..tuning.search_space import Tuning
 from .asked import asked_of
@@ -67,8 +68,8 @@ def plan_of(experiment: Experiment, allow_code_execution: bool = False) -> str:
 def _model(experiment: Experiment) -> str:
     name = experiment.model_name_or_path or experiment.engine or "the embedded one"
     options = {"engine": experiment.engine, "device": experiment.device, **experiment.model_kwargs}
-    said = [f"{key} {value}" for key, value in options.items() if value is not None and value != name]
-    return ", ".join([name, *said])
+    others = {key: value for key, value in options.items() if value is not None and value != name}
+    return ", ".join([without_secrets(name), *(f"{key} {value}" for key, value in without_secrets(others).items())])
 
 
 def _tuned(tuning: Tuning) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import InputError, MissingPackageError
 from ..places import check_file
+from ..private import without_secrets
 from .storage_names import journal_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def database_of(said: str) -> sqlalchemy.URL:
         raise InputError(
             "the study's storage is not a URL of a database: write it as postgresql://name:password@host/database"
         ) from error
-    shown = url.render_as_string(hide_password=True)
+    shown = without_secrets(said)
     try:
         url.get_dialect().import_dbapi()
     except sqlalchemy.exc.NoSuchModuleError as error:

@@ -27,6 +27,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from ...errors import InputError
+from ..private import without_secrets
 from .storage_check import JOURNAL, database_of
 from .storage_names import journal_of
 from .study_trials import WORKER, fail
@@ -79,7 +80,7 @@ class StudyStorage:
                 except (ValueError, KeyError, TypeError, AssertionError) as error:  # what it makes of other files
                     raise _no_journal(path) from error
         url = database_of(said)
-        self.name = url.render_as_string(hide_password=True)
+        self.name = without_secrets(said)
         with self.errors():
             return self._opened_database(url)
 
