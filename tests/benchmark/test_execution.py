@@ -217,6 +217,25 @@ def test_it_has_a_folder_of_its_own_that_goes_away(folders: Path) -> None:
     assert list(folders.iterdir()) == []
 
 
+@pytest.mark.parametrize("make", ["os.mkdir(f'{n}')", "os.mkdir('a'); os.chdir('a')", "os.symlink('a', f'{n}')"])
+def test_what_would_have_to_be_cleared_away_is_counted(folders: Path, make: str) -> None:
+    """A program makes a hundred folders and links, and not so many that deleting them takes a minute."""
+    assert execute([f"import os\nfor n in range(99): {make}"]).outcome == PASSED
+    found = execute([f"import os\nfor n in range(20_000): {make}"])
+    assert (found.outcome, "may not make 100 files and folders" in found.detail) == (FAILED, True)
+    assert list(folders.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_deleted_ends_nothing(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders in folders, deeper than Python's own functions go: what became of the program is still known."""
+    without_hook(tmp_path, monkeypatch)
+    program = "import os\nfor _ in range(1500):\n    os.mkdir('a'); os.chdir('a')"
+    assert execute([program]).outcome == PASSED
+    subprocess.run(["rm", "-rf", *folders.iterdir()], check=True)
+
+
 OUTSIDE = [
     "open(PATH, 'w')",
     "open(PATH, 'r+')",
