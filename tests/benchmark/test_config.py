@@ -254,6 +254,8 @@ BAD = [
     ("evaluation: {tasks: [sums], limit: -5}", "evaluation.limit: must be at least 1, not -5"),
     ("evaluation: {tasks: [sums], limit: 10000000}", "evaluation.limit: must be at most 1000000, not 10000000"),
     ("evaluation: {tasks: [sums], limit: 0.1}", "evaluation.limit: must be a whole number, not 0.1"),
+    ("evaluation: {tasks: [sums], max_batch: 20000}", "evaluation.max_batch: must be at most 10000, not 20000"),
+    ("evaluation: {tasks: [sums], cache_gib: 1e308}", "evaluation.cache_gib: must be at most 100000, not 1e+308"),
     ("evaluation: {tasks: [sums], seed: -1}", "evaluation.seed: must be at least 0, not -1"),
     ("evaluation: {tasks: [sums], chat: maybe}", "evaluation.chat: must be true or false, not 'maybe'"),
     ("generation: 5", "generation: must be a section with keys of its own, not 5"),

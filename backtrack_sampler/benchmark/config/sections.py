@@ -126,8 +126,8 @@ class Evaluation(Section):
     output_dir: str = "benchmark_results"
     repeats: Count = Field(1, validation_alias=AliasChoices("repeats", "runs"))
     seed: Annotated[int, Field(ge=0)] = 0
-    max_batch: Count = 16
-    cache_gib: Annotated[float, Field(ge=0)] = 1.0
+    max_batch: Annotated[int, Field(ge=1, le=10_000)] = 16
+    cache_gib: Annotated[float, Field(ge=0, le=100_000)] = 1.0
     inspect_logs: bool = False
     traces: Annotated[int, Field(ge=0)] = 20
 
