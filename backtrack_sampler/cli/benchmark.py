@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BacktrackError, InputError
+from ..errors import BacktrackError, InputError, place_of
 from . import arguments
 
 if TYPE_CHECKING:
@@ -84,10 +84,7 @@ def _benchmark(options: argparse.Namespace) -> int:
         raise
     except Exception as error:  # an engine's own, such as no memory left
         _log.info("where it happened", exc_info=True)
-        raise BacktrackError(
-            f"the experiment ended on an error ({type(error).__name__}: {error}): what was written is kept, and "
-            "--resume goes on, perhaps with a smaller evaluation.max_batch"
-        ) from error
+        raise BacktrackError(_ended_on(error)) from error
     return _tell(options, experiment, results)
 
 
@@ -128,6 +125,14 @@ def _tell(options: argparse.Namespace, experiment: Experiment, results: Results)
             file=sys.stderr,
         )
     return 1 if failed else 0
+
+
+def _ended_on(error: Exception) -> str:
+    """What to say of an error that nobody has foreseen."""
+    what = "; ".join(filter(None, [f"{type(error).__name__}: {error}", place_of(error, ours=False)]))
+    no_memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    smaller = ", perhaps with a smaller evaluation.max_batch" if no_memory else ""
+    return f"the experiment ended on an error ({what}): what was written is kept, and --resume goes on{smaller}"
 
 
 def _say_interrupted(options: argparse.Namespace, experiment: Experiment) -> None:

@@ -237,18 +237,30 @@ def test_texts_that_have_failed(runs: Runs, command: Callable[..., Done]) -> Non
     )
 
 
-def test_an_engine_that_fails(runs: Runs, command: Callable[..., Done], caplog: pytest.LogCaptureFixture) -> None:
-    """One line, which says that nothing is lost; --verbose shows where."""
+@pytest.mark.parametrize(
+    ("error", "smaller"),
+    [
+        (MemoryError("no room"), ", perhaps with a smaller evaluation.max_batch"),
+        (RuntimeError("CUDA error: out of memory"), ", perhaps with a smaller evaluation.max_batch"),
+        (KeyError("x"), ""),
+    ],
+)
+def test_an_engine_that_fails(
+    runs: Runs, command: Callable[..., Done], caplog: pytest.LogCaptureFixture, error: Exception, smaller: str
+) -> None:
+    """One line, which says where, and that nothing is lost; what helps where memory has run out. --verbose shows
+    all of it."""
 
     def fail() -> None:
-        raise MemoryError("no room")
+        raise error
 
     runs.before = fail
     done = command()
     assert done.code == 2
+    where = f"{Path(__file__).name}, line {fail.__code__.co_firstlineno + 1}"
     assert done.err == (
-        "backtrack-sampler: the experiment ended on an error (MemoryError: no room): what was written is kept, and "
-        "--resume goes on, perhaps with a smaller evaluation.max_batch\n"
+        f"backtrack-sampler: the experiment ended on an error ({type(error).__name__}: {error}; {where}): what was "
+        f"written is kept, and --resume goes on{smaller}\n"
     )
     assert command("--resume", "--verbose").code == 2
     assert any(record.exc_info for record in caplog.records)
