@@ -93,6 +93,9 @@ def test_a_program_passes_when_all_of_it_was_run() -> None:
         "\ud800",
         "(" * 500,
         "del __builtins__; open",
+        "import builtins; builtins.exec = lambda *_: None",
+        "import builtins\nreal = compile\nbuiltins.compile = lambda *_, **__: real('', '', 'exec')",
+        "import builtins; builtins.type = builtins.repr = builtins.BaseException = None",
     ],
 )
 def test_who_does_not_come_to_the_end_has_not_passed(program: str) -> None:
