@@ -329,6 +329,14 @@ def test_a_folder_that_nobody_may_write(monkeypatch: pytest.MonkeyPatch) -> None
     assert line == f"2: evaluation.output_dir: you may not write to {Path.cwd()}: choose another folder"
 
 
+def test_logs_that_nothing_here_can_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said at once, and not after hours, when they would be written."""
+    monkeypatch.setitem(sys.modules, "inspect_ai", None)
+    (line,) = refused("evaluation:\n  tasks: [sums]\n  inspect_logs: true\n")
+    assert line.startswith("3: evaluation.inspect_logs: needs inspect-ai: pip install")
+    assert not of(evaluation={"tasks": ["sums"], "inspect_logs": False}).evaluation.inspect_logs
+
+
 def test_code_is_run_only_with_consent() -> None:
     """A task that runs what a model has written is an error like any other where nobody has agreed to that."""
     text = "evaluation: {tasks: [humaneval], limit: 0}\n"

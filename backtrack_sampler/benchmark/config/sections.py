@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -137,6 +138,13 @@ class Evaluation(Section):
         with told():
             check_folder(whole_path(text))
         return text
+
+    @field_validator("inspect_logs", mode="after")
+    @classmethod
+    def _can_be_logged(cls, wanted: bool) -> bool:
+        if wanted and importlib.util.find_spec("inspect_ai") is None:
+            raise ValueError('needs inspect-ai: pip install "backtrack_sampler[benchmark]", or leave it out')
+        return wanted
 
 
 class Generation(Section):
