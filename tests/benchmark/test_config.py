@@ -89,6 +89,23 @@ def test_the_file_of_backtracking_llm() -> None:
     assert experiment.strategy_arms() == []
 
 
+def test_the_file_of_backtracking_llm_as_a_page_prints_it() -> None:
+    """Without its indentation: each key has the section that it belongs to, what is tuned among them."""
+    said = refused("\n".join(line.strip() for line in PRINTED.splitlines()) + "\n")
+    assert said == [
+        "6: evaluation.tasks: is missing: name one or more, such as [sums, gsm8k]",
+        "7: tasks: belongs under evaluation: write it there, indented",
+        "8: limit: belongs under evaluation: write it there, indented",
+        "9: output_dir: belongs under evaluation: write it there, indented",
+        "11: max_new_tokens: belongs under generation: write it there, indented",
+        "12: temperature: belongs under generation: write it there, indented",
+        "14: n_trials: belongs under hpo: write it there, indented",
+        "15: search_space: belongs under hpo: write it there, indented",
+        "16: min_probability: belongs under hpo.search_space: write it there, indented, with a range such as [0.1, 0.5]",
+        "17: backtrack_count: belongs under hpo.search_space: write it there, indented, with a range such as [1, 5]",
+    ]
+
+
 def test_little_is_enough() -> None:
     """Tasks are all that must be said; results then go to a folder with the file's name."""
     experiment = read_experiment(write("evaluation: {tasks: sums}\ngeneration:\nhpo:\nstrategies:\n", "first.yaml"))

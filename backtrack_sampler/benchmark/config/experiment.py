@@ -26,7 +26,7 @@ from .contenders import unclear
 from .planned_arms import PlannedArms
 from .problems import Problem, problems_of, refusal, written
 from .sections import Contender, Controls, Evaluation, Generation, Hpo, Section, or_none, or_nothing, told
-from .tunings import tunings
+from .tunings import misplaced, tunings
 from .yaml_file import Place, YamlFile, read_yaml
 
 __all__ = ["RECORDS", "Experiment", "read_experiment"]
@@ -199,7 +199,7 @@ def read_experiment(
     try:
         experiment = Experiment.model_validate(data, context=context)
     except ValidationError as error:
-        problems += problems_of(error, file.data, Experiment)
+        problems += problems_of(error, file.data, Experiment, misplaced(data))
     problems += _twice(data)
     problems += unclear(data.get("strategies"))
     problems += [each for each in tunings(data) if isinstance(each, Problem)]

@@ -83,12 +83,15 @@ _WANTED = {
 }
 
 
-def problems_of(error: ValidationError, data: Any, model: type[BaseModel]) -> Iterator[Problem]:
+def problems_of(
+    error: ValidationError, data: Any, model: type[BaseModel], elsewhere: Mapping[str, str]
+) -> Iterator[Problem]:
     """What pydantic has found, in our words.
 
     Args:
         data: what it has read.
         model: what that was to become.
+        elsewhere: keys that are no fields of a section, and what to say of them where they stand in a wrong place.
     """
     for each in error.errors(include_url=False):
         kind, loc, value, context = each["type"], each["loc"], each["input"], each.get("ctx", {})
@@ -96,7 +99,7 @@ def problems_of(error: ValidationError, data: Any, model: type[BaseModel]) -> It
         if kind == "missing":
             yield Problem((*place, loc[-1]), _MISSING.get(str(loc[-1]), "is missing"))
         elif kind == "extra_forbidden":
-            yield Problem(place, _unknown(model, loc))
+            yield Problem(place, _unknown(model, loc, elsewhere))
         elif kind == "value_error":
             yield Problem(place, in_yaml(str(context["error"])))
         elif kind == "invalid_key":
@@ -131,7 +134,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _unknown(model: type[BaseModel], loc: Place) -> str:
+def _unknown(model: type[BaseModel], loc: Place, elsewhere: Mapping[str, str]) -> str:
     """What to say of a key that is not known: its name is perhaps another one's, or another section's."""
     section = model
     for step in loc[:-1]:
@@ -147,6 +150,8 @@ def _unknown(model: type[BaseModel], loc: Place) -> str:
             return "belongs to no section: write it at the beginning of a line"
         if isinstance(other, type) and issubclass(other, BaseModel) and name in other.model_fields:
             return f"belongs under {field}: write it there, indented"
+    if name in elsewhere:
+        return elsewhere[name]
     return f"is not known here: {near(name, section.model_fields)}"
 
 
