@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from backtrack_sampler.benchmark.arms import sampling_of
 from backtrack_sampler.benchmark.config import Experiment, read_experiment
+from backtrack_sampler.benchmark.config.yaml_file import dump_yaml, read_yaml
 from backtrack_sampler.errors import InputError
 
 PRINTED = """\
@@ -249,6 +250,23 @@ def test_what_is_no_configuration(text: str, said: str) -> None:
     assert line.startswith(said)
 
 
+def test_what_is_written_is_read_as_it_was() -> None:
+    """Texts that look like numbers to somebody, and numbers that look like texts."""
+    texts = ["1e-3", "010", "0x1F", "1:30", "1_000", ".5", "no", "~", "2026-11-01", "a: b", "1.0", "-7", ".nan", "1e3x"]
+    data = {"texts": texts, "numbers": [0, -7, 10, 0.001, 1e-05, 1e22, 0.5, 1.0], **dict.fromkeys(texts, 1)}
+    file = write(dump_yaml(data))
+    assert read_yaml(file).data == data
+    assert [type(each) for each in read_yaml(file).data["numbers"]] == [int] * 3 + [float] * 5
+
+
+def test_numbers_are_decimal() -> None:
+    """As YAML 1.2 has them: what YAML 1.1 reads as octal, hexadecimal or in sixties is text."""
+    said = "[10, +3, -0, 1e3, 1e-3, .5, 1., 0.25, 010, 0x10, 0b1, 1_0, 1:30, 1:30.5, 1e3x, .inf]"
+    assert read_yaml(write(said)).data == [
+        10, 3, 0, 1000.0, 0.001, 0.5, 1.0, 0.25, "010", "0x10", "0b1", "1_0", "1:30", "1:30.5", "1e3x", float("inf"),
+    ]  # fmt: skip
+
+
 def test_files_that_cannot_be_read() -> None:
     """One clear line, too."""
     with pytest.raises(InputError, match=r"cannot read none\.yaml: No such file"):
@@ -304,12 +322,33 @@ BAD = [
     ("operator_to_tune: antislop", "operator_to_tune: antislop tuned: a strategy has no search space of its own"),
     ("hpo: {tune: [repetition, repetition]}", "hpo.tune[1]: has the name of hpo.tune[0], repetition tuned: give it"),
     ("hpo: {tune: [{name: x}]}", "hpo.tune[0]: needs one of operator: and strategy:"),
-    ("hpo: {storage: study.db}", "hpo.storage: storage must be journal:PATH, a path that ends in .journal or .log"),
-    ("hpo: {storage: 'foo://bar'}", "hpo.storage: foo://bar: no database is called foo"),
-    ("hpo: {storage: ~nosuchuser/a.journal}", "hpo.storage: nobody knows where ~nosuchuser is at home"),
+    (
+        "operator_to_tune: repetition\nhpo: {storage: study.db}",
+        "hpo.storage: storage must be journal:PATH, a path that ends in .journal or .log",
+    ),
+    ("operator_to_tune: repetition\nhpo: {storage: 'foo://bar'}", "hpo.storage: foo://bar: no database is called foo"),
+    (
+        "operator_to_tune: repetition\nhpo: {storage: ~nosuchuser/a.journal}",
+        "hpo.storage: nobody knows where ~nosuchuser is at home",
+    ),
     ("evaluation: {tasks: [sums], output_dir: ~nosuchuser/x}", "evaluation.output_dir: nobody knows where ~nosuchuser"),
     ("evaluation: {tasks: [sums], output_dir: ''}", "evaluation.output_dir: is empty: write a path"),
     ('evaluation: {tasks: [sums], output_dir: "a\\0b"}', "evaluation.output_dir: no path can be 'a\\x00b'"),
+    ("hpo: {n_trials: 3}", "hpo.n_trials: is for tuning, and nothing is tuned: add operator_to_tune: NAME, or leave"),
+    ("strategies: [{name: '', operator: never}]", "strategies[0].name: is empty: write a name, or leave the line out"),
+    ("strategies: [{name: '  ', operator: never}]", "strategies[0].name: is empty: write a name"),
+    ('strategies: [{name: "a\\nb", operator: never}]', "strategies[0].name: must be one line of text, not 'a\\nb'"),
+    ("hpo: {tune: [{name: '', operator: repetition}]}", "hpo.tune[0].name: is empty: write a name"),
+    ("evaluation: {tasks: [sums], limit: 010}", "evaluation.limit: must be a whole number, not '010': write it in dec"),
+    ("evaluation: {tasks: [sums], limit: 1:30}", "evaluation.limit: must be a whole number, not '1:30': write it in"),
+    ("evaluation: {tasks: [sums], limit: '10'}", "evaluation.limit: must be a whole number, not '10': leave the quo"),
+    ("evaluation: {tasks: [sums], limit: ten}", "evaluation.limit: must be a whole number, not 'ten'"),
+    ("evaluation: {tasks: [many], num_fewshot: 9}", "evaluation.num_fewshot: many takes 5 examples at most"),
+    ("evaluation: {tasks: [nothing], num_fewshot: 9}", "evaluation.tasks[0]: no task 'nothing': did you mean sums?"),
+    (
+        "operator_to_tune: repetition\nevaluation: {tasks: [sums]}\nhpo: {n_trials: 3}\nhpo: {n_trials: 4}",
+        "hpo: is there twice: leave one out",
+    ),
     ("hpo: {tune: [7]}", "hpo.tune[0]: must be a spec, such as repetition, or keys of its own, not 7"),
     (
         "operator_to_tune: ProbabilityThreshold\nhpo: {search_space: {min_probability: }}",
@@ -321,7 +360,7 @@ BAD = [
     ),
     (
         "operator_to_tune: repetition\nhpo: {search_space: {max_repetitions: [0, 5]}}",
-        "hpo.search_space: repetition tuned cannot be tuned with max_repetitions=0",
+        "hpo.search_space.max_repetitions: repetition tuned cannot be tuned with max_repetitions=0",
     ),
     (
         "operator_to_tune: repetition\nhpo: {search_space: {max_repetitions: [5, 1]}}",

@@ -12,6 +12,7 @@ from letters import letters_model
 from backtrack_sampler.benchmark.config import Experiment, read_experiment
 from backtrack_sampler.benchmark.preparing import prepare
 from backtrack_sampler.benchmark.run import run
+from backtrack_sampler.benchmark.tasks import Task
 from backtrack_sampler.errors import InputError
 
 TUNED = "operator_to_tune: repetition\nhpo: {n_trials: 2"
@@ -70,7 +71,6 @@ def test_a_storage_that_only_opening_shows() -> None:
     assert refused(experiment) == [
         f"e.yaml, line 6: hpo.storage: {Path.cwd()}/other.journal is not the journal of a study: give another file"
     ]
-    assert prepare(experiment_of("hpo: {storage: other.journal}\n"))  # nothing is tuned: it is not opened
 
 
 def test_the_usual_storage_is_in_the_folder() -> None:
@@ -95,6 +95,6 @@ def test_a_task_that_cannot_score_here(error: Exception, said: str, monkeypatch:
     def fail(self: Any) -> None:
         raise error
 
-    monkeypatch.setattr("backtrack_sampler.benchmark.tasks.base_task.Task.prepare", fail)
+    monkeypatch.setattr(Task, "prepare", fail)
     (line,) = refused(experiment_of())
     assert line.startswith(f"e.yaml, line 2: evaluation.tasks[0]: {said}")

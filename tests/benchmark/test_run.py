@@ -60,7 +60,7 @@ def scores(results: Results) -> dict[str, Any]:
 
 def test_an_experiment_leaves_everything_that_is_said_of_it(tmp_path: Path) -> None:
     """Tables, report, per-item files, what it was run with and logs are in one folder; rows have their controls."""
-    given = config(tmp_path)
+    given = config(tmp_path, device="1e-3")  # a text, which some read as a number
     given["evaluation"]["inspect_logs"] = True
     found = finished(given)
     assert [path for name in WRITTEN if not (path := tmp_path / name).is_file()] == []

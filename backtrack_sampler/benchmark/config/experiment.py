@@ -203,12 +203,26 @@ def read_experiment(
     problems += _twice(data)
     problems += unclear(data.get("strategies"))
     problems += [each for each in tunings(data) if isinstance(each, Problem)]
+    problems += _untuned(data)
     if experiment is not None and not problems:
         problems += _alike(experiment)
     if experiment is None or problems:
         raise refusal(problems, file)
     vars(experiment)["file"] = file  # no field: it is no part of what is said, and two that say the same are equal
     return experiment
+
+
+def _untuned(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """How to tune, where nothing is tuned; what is as usual stays, for `model_dump` says that too."""
+    hpo = data.get("hpo")
+    if not isinstance(hpo, Mapping) or data.get("operator_to_tune") or hpo.get("tune") or hpo.get("search_space"):
+        return
+    for name, value in hpo.items():
+        field = Hpo.model_fields.get(name)
+        if field is not None and value not in (None, field.default):
+            yield Problem(
+                ("hpo", name), "is for tuning, and nothing is tuned: add operator_to_tune: NAME, or leave it out"
+            )
 
 
 def _twice(data: Mapping[str, Any]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from pydantic import AliasChoices, BaseModel, ValidationError
 from ...errors import InputError
 from .yaml_file import Place, YamlFile
 
-__all__ = ["Problem", "in_yaml", "near", "problems_of", "refusal", "written"]
+__all__ = ["ELSEWHERE", "Problem", "in_yaml", "near", "problems_of", "refusal", "written"]
 
 
 class Problem(NamedTuple):
@@ -61,6 +61,9 @@ def near(name: str, known: Iterable[str]) -> str:
 
 # -- pydantic's messages ---------------------------------------------------------------------
 
+#: The type of an error of ours that belongs to another place than where it was found; what it says, and where.
+ELSEWHERE = "elsewhere"
+
 _MISSING = {
     "evaluation": "is missing: write evaluation: {tasks: [...], output_dir: ...}",
     "tasks": "is missing: name one or more, such as [sums, gsm8k]",
@@ -100,6 +103,8 @@ def problems_of(
             yield Problem((*place, loc[-1]), _MISSING.get(str(loc[-1]), "is missing"))
         elif kind == "extra_forbidden":
             yield Problem(place, _unknown(model, loc, elsewhere))
+        elif kind == ELSEWHERE:
+            yield Problem(context["place"], in_yaml(context["said"]))
         elif kind == "value_error":
             yield Problem(place, in_yaml(str(context["error"])))
         elif kind == "invalid_key":
@@ -112,10 +117,23 @@ def problems_of(
             if kind == "model_type" and isinstance(loc[-1], int):
                 yield Problem(place, f"must be a spec, such as repetition, or keys of its own, not {_short(value)}")
                 continue
-            quotes = ": put it in quotes" if kind == "string_type" and not isinstance(value, (list, dict)) else ""
-            yield Problem(place, f"must be {_WANTED[kind].format(**context)}, not {_short(value)}{quotes}")
+            wanted = _WANTED[kind].format(**context)
+            yield Problem(place, f"must be {wanted}, not {_short(value)}{_advice(kind, value)}")
         else:
             yield Problem(place, f"cannot be used: {each['msg']}")
+
+
+def _advice(kind: str, value: Any) -> str:
+    """What to do about a value of another type, where that is plain."""
+    if kind == "string_type":
+        return "" if isinstance(value, (list, dict)) else ": put it in quotes"
+    if kind not in ("int_type", "float_type") or not isinstance(value, str):
+        return ""
+    if re.fullmatch(r"[-+]?(0|[1-9]\d*)(\.\d*)?", value):
+        return ": leave the quotes out"
+    if re.fullmatch(r"[-+]?\d[\d_:.xXoObBa-fA-F]*", value):
+        return ": write it in decimal digits, without a zero before them and without _ or :"
+    return ""
 
 
 def _there(loc: Iterable[str | int], data: Any) -> Place:

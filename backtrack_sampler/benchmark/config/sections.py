@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -22,12 +23,14 @@ try:
         field_validator,
         model_validator,
     )  # fmt: skip
+    from pydantic_core import PydanticCustomError
 except ImportError as error:
     raise MissingPackageError('pydantic is not installed: pip install "backtrack_sampler[benchmark]"') from error
 
 from ..places import check_folder, whole_path
 from ..tuning.storage_check import check_storage
 from .contenders import checked, cut_at_comma, kind_of
+from .problems import ELSEWHERE
 from .tunings import DEFAULT_TRIALS
 
 __all__ = [
@@ -78,10 +81,25 @@ def _task(text: str, info: ValidationInfo) -> str:
     from ..tasks.find import find_task
 
     allowed = bool((info.context or {}).get("allow_code_execution", True))
+    chat, shots = bool(info.data.get("chat")), info.data.get("num_fewshot")
     try:
-        find_task(text, info.data.get("num_fewshot"), bool(info.data.get("chat")), allowed)
+        find_task(text, shots, chat, allowed)
     except BacktrackError as error:
+        if shots is not None:
+            with suppress(BacktrackError):
+                find_task(text, None, chat, allowed)  # then it is not the task that is at fault
+                told = {"place": ("evaluation", "num_fewshot"), "said": str(error)}
+                raise PydanticCustomError(ELSEWHERE, "{said}", told) from error
         raise ValueError(f"no task {text!r}: {advice}" if (advice := cut_at_comma(text)) else str(error)) from error
+    return text
+
+
+def _name(text: str) -> str:
+    """A name stands in tables, in files and on a page, in one line."""
+    if not text.strip():
+        raise ValueError("is empty: write a name, or leave the line out")
+    if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
+        raise ValueError(f"must be one line of text, not {text!r}")
     return text
 
 
@@ -89,6 +107,7 @@ Count = Annotated[int, Field(ge=1)]
 Limit = Annotated[int, Field(ge=1, le=1_000_000)]  # more is a slip: making the items alone would take hours
 Share = Annotated[float, Field(gt=0, le=1)]
 Temperature = Annotated[float, Field(ge=0)]
+Name = Annotated[str, AfterValidator(_name)]
 Spec = Annotated[str, AfterValidator(_spec)]
 TaskName = Annotated[str, AfterValidator(_task)]
 Temperatures = Annotated[list[Temperature], BeforeValidator(_listed), Field(min_length=1)]
@@ -174,7 +193,7 @@ class Contender(Section):
         temperature, top_k, top_p, min_p: its own, in the place of those of `Generation`.
     """
 
-    name: Annotated[str, Field(min_length=1)] | None = None
+    name: Name | None = None
     strategy: str | None = None
     operator: str | None = None
     chain: Annotated[list[Spec], Field(min_length=1)] | None = None
@@ -233,7 +252,7 @@ class Tune(Section):
         n_trials: None: as in `Hpo`.
     """
 
-    name: Annotated[str, Field(min_length=1)] | None = None
+    name: Name | None = None
     operator: str | None = None
     strategy: str | None = None
     search_space: Annotated[dict[str, Any], BeforeValidator(or_nothing)] = {}
@@ -265,7 +284,7 @@ class Hpo(Section):
     n_trials: Count = DEFAULT_TRIALS
     search_space: Annotated[dict[str, Any], BeforeValidator(or_nothing)] = {}
     storage: str | None = None
-    study_name: str | None = None
+    study_name: Name | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     tune: Annotated[list[Tune], BeforeValidator(or_none)] = []
 

@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import InputError
 from ...specs import parameters
 from ...strategy.operator_strategy import OperatorStrategy
-from ..tuning.search_space import Range, Tuning, read_range
+from ..tuning.search_space import EndError, Range, Tuning, read_range
 from .contenders import class_of, kind_of, with_every_n
 from .problems import Problem, in_yaml, near
 from .yaml_file import Place
@@ -82,6 +82,8 @@ def _tuning(
             called if isinstance(called, str) else f"{entry[said[0]]} tuned", kind, text, ranges,
             trials if isinstance(trials, int) and trials > 0 else DEFAULT_TRIALS,
         )  # fmt: skip
+    except EndError as error:
+        yield Problem((*space_place, error.parameter) if ranges else spec_place, in_yaml(str(error)))
     except InputError as error:
         yield Problem(space_place if ranges else spec_place, in_yaml(str(error)))
 
