@@ -27,7 +27,7 @@ from .stream import TokenStream
 
 __all__ = ["Batch", "StrategyMaker", "outcome"]
 
-_FROM_MEMORY = 8  # draws from remembered logits that a row may make while the others wait for the model
+_FROM_MEMORY = 8  # draws from remembered logits that rows may make while the others wait for the model
 
 
 class Batch(Iterator[tuple[int, int]]):
@@ -210,18 +210,27 @@ def _step(provider: BaseProvider, active: list[TokenStream], cost: Stats) -> lis
     if on_device(rows[0]):
         with suppress(BacktrackError):  # a strategy's: it will be said when its row is drawn
             best = top_of_rows(rows, max(row.reach(len(rows[0])) for row in active))
+    new: dict[TokenStream, list[int]] = {row: [] for row in active}
+    drawing = list(zip(active, rows, best or repeat(None), strict=False))
+    for _ in range(1 + _FROM_MEMORY):
+        # All draw before any settles, so that those who decide for all rows together are asked once.
+        for row, logits, top in drawing:
+            row.draw(logits, top)
+        for row, _, _ in drawing:
+            new[row] += row.settle()
+        drawing = [
+            (row, known, None)
+            for row, _, _ in drawing
+            if _may_be_known(provider, row) and (known := provider.recall(row.sequence)) is not None
+        ]
+        if not drawing:
+            break
     chunks = []
-    for row, logits, top in zip(active, rows, best or repeat(None), strict=False):
-        new = row.step(logits, top)
-        for _ in range(_FROM_MEMORY):
-            known = provider.recall(row.sequence) if _may_be_known(provider, row) else None
-            if known is None:
-                break
-            new += row.step(known)
+    for row in active:
         if row.done:
             _add(cost, row.stats)
-        if new or row.done:
-            chunks.append((row, new))
+        if new[row] or row.done:
+            chunks.append((row, new[row]))
     cost.seconds += time.perf_counter() - started
     return chunks
 

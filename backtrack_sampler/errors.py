@@ -16,6 +16,7 @@ __all__ = [
     "MissingPackageError",
     "ModelError",
     "RollbackError",
+    "StorageError",
     "StrategyError",
 ]
 
@@ -26,6 +27,10 @@ class BacktrackError(Exception):
 
 class InputError(BacktrackError, ValueError):
     """A parameter, a prompt or a file that cannot be used as given."""
+
+
+class StorageError(InputError):
+    """What was to be kept cannot be written: a full disk, a folder that is gone. It is nobody's text that is wrong."""
 
 
 class ModelError(BacktrackError):

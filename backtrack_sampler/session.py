@@ -83,6 +83,7 @@ class Session:
         self._filters = _relaxations(options)
         self._panel = Panel(strategies)
         self._logits: Any = None  # of the present step
+        self._unsettled = False  # a token was drawn, and nobody was asked yet whether it stays
         self._biases: Mapping[int, float] | None = None  # of the next draw, where they are known already
         self._stop = None
         if options.stop:
@@ -112,15 +113,33 @@ class Session:
         Raises:
             StrategyError: a strategy raised or returned nonsense. After any error the session is over.
         """
+        self.draw(logits, best)
+        return self.settle()
+
+    def draw(self, logits: Any, best: tuple[Any, Any] | None = None) -> None:
+        """The first half of `step`: a token is drawn, and all have seen it. `settle` must follow.
+
+        For those who draw for many streams before any is settled, or who decide themselves between the two.
+        """
         if self.finished:
             raise BacktrackError("this session has ended: make a new one for the next stream")
         try:
             token, probs, share = self._choose(logits, best)
+            self._unsettled = token is not None
             if token is None:
                 self._dead_end(NOTHING_LEFT)
             else:
                 self._append(token, probs, share)
                 self._panel.tell("on_next_token", self.tokens, probs)
+        except BaseException:
+            self.finished, self._logits = True, None
+            raise
+
+    def settle(self) -> list[int]:
+        """The second half: what was drawn is kept, taken back or the end; return the tokens that are safe now."""
+        try:
+            if self._unsettled and not self.finished:
+                self._unsettled = False
                 # A token that is kept in spite of a request ("accept") may still be the last one.
                 if not self._granted("backtrack") and (reason := self._ending()) and not self._granted("at_end"):
                     self._finish(reason)

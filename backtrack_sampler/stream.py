@@ -181,22 +181,32 @@ class TokenStream:
 
         What goes wrong does not raise: it ends the stream, and stands in `error`.
         """
-        session, limit = self._session, self._provider.context_size
+        self.draw(logits, best)
+        return self.settle()
+
+    def draw(self, logits: Any, best: tuple[Any, Any] | None = None) -> None:
+        """The first half of `step`: a token is drawn, and nobody was asked yet whether it stays."""
+        session = self._session
         assert session is not None
         self._asked = max(self._asked, len(session.sequence))
+        if error := _failure(lambda: session.draw(logits, best)):
+            self.end(error)
+
+    def settle(self) -> list[int]:
+        """The second half: returns the tokens that are safe now."""
+        session, limit = self._session, self._provider.context_size
+        if session is None:  # drawing has failed
+            return []
         new: list[int] = []
-        error: BacktrackError | None = None
-        try:
-            new = session.step(logits, best)
+
+        def settle() -> None:
+            new.extend(session.settle())
             if limit is not None and not session.finished and len(session.sequence) > limit:
-                new += session.end("context")
+                new.extend(session.end("context"))
                 if self.options.on_context_full == "raise":
                     session.error = self._provider.context_full(session.stats.emitted)
-        except BacktrackError as raised:
-            error = raised
-        except Exception as raised:  # the model's; hooks and listeners have been dealt with
-            error = BacktrackError(f"the stream has failed with {type(raised).__name__}: {raised}")
-            error.__cause__ = raised
+
+        error = _failure(settle)
         self.tokens += new
         if session.finished or error is not None:
             self.end(error or session.error)
@@ -218,3 +228,16 @@ class TokenStream:
                 session.close()
             except BacktrackError as closing:
                 self.error = self.error or closing
+
+
+def _failure(act: Callable[[], None]) -> BacktrackError | None:
+    """Do it; what has gone wrong, as an error of the stream."""
+    try:
+        act()
+    except BacktrackError as error:
+        return error
+    except Exception as raised:  # the model's; hooks and listeners have been dealt with
+        failed = BacktrackError(f"the stream has failed with {type(raised).__name__}: {raised}")
+        failed.__cause__ = raised
+        return failed
+    return None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -15,8 +17,17 @@ from ..options import SessionOptions
 from ..provider.base_provider import BaseProvider
 from ..specs import OperatorSpec, StrategySpec, parse_operator, parse_spec
 
-__all__ = ["Arm", "digest", "sampling_of"]
+__all__ = ["Arm", "core_source", "digest", "sampling_of"]
 
+#: What decides which tokens are drawn, whatever the strategy: files of the package.
+_CORE = (
+    "arrays.py", "candidates.py", "options.py", "rollback.py", "sampling.py", "session.py", "stream.py",
+    "matching/*.py",
+    "strategy/base_strategy.py", "strategy/chain_strategy.py", "strategy/operator_strategy.py", "strategy/panel.py",
+    "strategy/v3_adapter.py", "compare/recorder.py",
+)  # fmt: skip
+
+_PLAIN = (bool, int, float, str, type(None))  # values that are written the same in every process
 _NOT_SAMPLING = ("max_new_tokens", "stop", "seed")  # the task's, or each text's own
 
 
@@ -81,7 +92,7 @@ class Arm:
 
 
 def _identity(kind: str, spec: StrategySpec | OperatorSpec) -> dict[str, Any]:
-    arguments: dict[str, Any] = dict(spec.arguments)
+    arguments: dict[str, Any] = {**_defaults(spec.cls), **spec.arguments}
     if isinstance(spec, OperatorSpec):
         arguments |= spec.options
     return {
@@ -93,6 +104,14 @@ def _identity(kind: str, spec: StrategySpec | OperatorSpec) -> dict[str, Any]:
     }
 
 
+def _defaults(cls: Any) -> dict[str, Any]:
+    """Parameters that may be left out: who writes one as it is by default gets the same texts."""
+    with suppress(TypeError, ValueError):
+        parameters = inspect.signature(cls).parameters.values()
+        return {each.name: each.default for each in parameters if isinstance(each.default, _PLAIN)}
+    return {}
+
+
 @cache
 def _source(cls: Any) -> str:
     """What tells whether the code of a class is still the same: of the files of all classes it is made of."""
@@ -101,11 +120,24 @@ def _source(cls: Any) -> str:
     )
     files = set()
     for each in classes:
+        if (each.__module__ or "").partition(".")[0] in sys.stdlib_module_names:  # another Python, the same strategy
+            continue
         try:
             files.add(inspect.getsourcefile(each) or "")
         except TypeError:  # built in
             continue
+    return _of_files(map(Path, filter(None, files)))
+
+
+@cache
+def core_source() -> str:
+    """What tells whether the sampler itself is still the same: all texts are drawn anew where it has changed."""
+    package = Path(__file__).parents[1]
+    return _of_files(file for pattern in _CORE for file in package.glob(pattern))
+
+
+def _of_files(files: Iterable[Path]) -> str:
     found = hashlib.sha256()
-    for file in sorted(filter(None, files)):
-        found.update(Path(file).read_bytes())
+    for file in sorted(files):
+        found.update(file.read_bytes())
     return found.hexdigest()[:16]

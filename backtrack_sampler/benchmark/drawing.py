@@ -19,10 +19,10 @@ from ..prompts import limited, request_of
 from ..provider.base_provider import BaseProvider
 from ..stream import TokenStream
 from ..trace.summary import is_stop_string
-from .arms import Arm, digest
+from .arms import Arm, core_source, digest
 from .records import Record
 from .store import Store
-from .tasks import Item, Score, Task
+from .tasks import Item, Score, Task, checked
 
 __all__ = ["Drawer", "Wanted", "seed_of"]
 
@@ -90,8 +90,10 @@ class Drawer:
         """The records of these texts, in their order: those that are not in the store are drawn now.
 
         Raises:
-            InputError: a prompt cannot be used, or the store cannot be written to.
+            InputError: a prompt cannot be used.
+            StorageError: the store cannot be written to.
         """
+        self._store.refresh()
         keys = [self._key(each) for each in wanted]
         missing = {key: each for key, each in zip(keys, wanted, strict=True) if self._store.get(key) is None}
         if missing:
@@ -116,9 +118,12 @@ class Drawer:
 
     def _key(self, wanted: Wanted) -> str:
         arm, task, item, repeat, sample = wanted
-        _, options, question = self._prepared(task, item)
+        tokens, options, question = self._prepared(task, item)
+        context = self._provider.context_size
+        room = None if context is None else context - len(tokens)  # a larger context may change what it has cut off
+        longest = min((limit for limit in (options.max_new_tokens, room) if limit is not None), default=None)
         return digest([
-            self._model, arm.key, task.name, task.version, item.id, question, options.max_new_tokens,
+            self._model, core_source(), arm.key, task.name, task.version, item.id, question, longest,
             list(options.stop or ()), repeat, sample, seed_of(self._seed, task.name, item.id, repeat, sample),
         ])  # fmt: skip
 
@@ -169,7 +174,7 @@ class Drawer:
             over[:] = [each for each in over if each[0].wanted.task is not task]
             scores = task.scores([(watched.wanted.item, row.text) for watched, row in some])
             for (watched, row), score in zip(some, scores, strict=True):
-                record = watched.record(row, score)
+                record = watched.record(row, checked(score))
                 self._store.add(record)
                 if self._on_record is not None:
                     self._on_record(watched.wanted, record)
@@ -221,11 +226,14 @@ class _Watched:
         arm, task, item, repeat, sample = self.wanted
         stats, seed = row.stats, row.options.seed or 0
         worth = self._noted.log_probabilities.get(seed, [])[: len(row.tokens)]
+        if stats.finish_reason == "stop":  # it ends the text as an end token does, which is among the others
+            worth = worth + self._noted.endings.get(seed, [])
         failed = " ".join(str(row.error).split()) if row.error is not None else ""
         return Record(
             key=self._key, arm=arm.key, task=task.name, item=item.id, repeat=repeat, sample=sample, seed=seed,
             text=row.text, answer=None if failed else score.answer, score=0.0 if failed else float(score.value),
             kept=stats.emitted, drawn=stats.drawn, rollbacks=stats.rollbacks,
+            forwards=self._noted.forwards.get(seed, 0),
             log_probability=math.fsum(worth) / len(worth) if worth else None,
             finish_reason=stats.finish_reason, error=failed or score.error, taken_back=self._taken_back,
         )  # fmt: skip

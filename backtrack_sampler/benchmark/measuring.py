@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from ..errors import BacktrackError
@@ -17,6 +18,7 @@ from .tasks import Item, Task
 __all__ = ["Asked", "Measurement", "Partial", "partly"]
 
 _BLOCK = 32  # items; part of what is measured, for tokens that are left over go from one block to the next
+_SMALL_BLOCK = 8  # the same where settings are tried, some of which are to be given up early
 
 
 class Asked(NamedTuple):
@@ -42,34 +44,35 @@ class Partial(NamedTuple):
     planned: int = 0
 
 
-def _blocks(asked: Sequence[Asked], size: int = _BLOCK) -> Iterator[tuple[Task, Sequence[Item]]]:
+def _blocks(asked: Sequence[Asked], size: int) -> Iterator[list[tuple[Task, Sequence[Item]]]]:
     """The first block of each task, then the second of each, and so on."""
     longest = max((len(items) for _, items in asked), default=0)
     for start in range(0, longest, size):
-        for task, items in asked:
-            if block := items[start : start + size]:
-                yield task, block
+        yield [(task, block) for task, items in asked if (block := items[start : start + size])]
 
 
 def partly(drawer: Drawer, arm: Arm, asked: Sequence[Asked], repeats: int = 1) -> Iterator[Partial]:
     """Measure one arm alone; what is known of it each time that all tasks have got on by a block.
 
     Raises:
-        BacktrackError: all texts of a block have failed.
+        BacktrackError: all texts of a task's block have failed.
     """
+    planned = sum(len(items) for _, items in asked)
     scores: dict[str, list[float]] = {}
     drawn: list[int] = []
-    blocks = list(_blocks(asked))
-    for place, (task, block) in enumerate(blocks):
-        found = drawer.records([Wanted(arm, task, item, repeat) for item in block for repeat in range(repeats)])
-        if all(record.error for record in found):  # its setting is no worse than others: it does not run
-            raise BacktrackError(f"all texts of task {task.name} failed, the first with: {found[0].error}")
-        scores.setdefault(task.name, []).extend(record.score for record in found)
-        drawn += [record.drawn for record in found]
-        if place + 1 == len(blocks) or blocks[place + 1][0] is asked[0].task:
-            means = [sum(each) / len(each) for each in scores.values()]
-            planned = sum(len(items) for _, items in asked)
-            yield Partial(len(drawn) // repeats, sum(means) / len(means), sum(drawn) / len(drawn), planned)
+    for blocks in _blocks(asked, _SMALL_BLOCK):
+        wanted = [
+            Wanted(arm, task, item, repeat) for task, block in blocks for item in block for repeat in range(repeats)
+        ]
+        records = iter(drawer.records(wanted))  # of all tasks at once: larger batches
+        for task, block in blocks:
+            found = list(islice(records, len(block) * repeats))
+            if all(record.error for record in found):  # its setting is no worse than others: it does not run
+                raise BacktrackError(f"all texts of task {task.name} failed, the first with: {found[0].error}")
+            scores.setdefault(task.name, []).extend(record.score for record in found)
+            drawn += [record.drawn for record in found]
+        means = [sum(each) / len(each) for each in scores.values()]
+        yield Partial(len(drawn) // repeats, sum(means) / len(means), sum(drawn) / len(drawn), planned)
 
 
 class Measurement:
@@ -115,7 +118,7 @@ class Measurement:
 
     def blocks(self) -> Iterator[str]:
         """Measure; yields the name of a task when all arms have answered some more of its items."""
-        for task, block in _blocks(self._asked):
+        for task, block in chain.from_iterable(_blocks(self._asked, _BLOCK)):
             self._draw(task, block)
             self._draw_at_equal_cost(task, block)
             self.done[task.name] += block
@@ -220,4 +223,5 @@ def _averaged(item: Item, repeats: Sequence[Sequence[Record]], pick: Callable[[S
         rollbacks=mean(lambda samples: sum(each.rollbacks for each in samples)),
         repeats=len(repeats),
         failed=sum(any(each.error for each in samples) for samples in repeats),
+        forwards=mean(lambda samples: sum(each.forwards for each in samples)),
     )

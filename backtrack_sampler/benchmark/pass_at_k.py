@@ -73,24 +73,32 @@ class Passed(NamedTuple):
     Attributes:
         row, task: names.
         at: k -> pass@k, for some k up to the number of repeats.
+        tokens: k -> tokens that are drawn for k texts of an item, on average. Rows differ in it: unlike what stands
+            in the table, pass@k is not at equal cost.
     """
 
     row: str
     task: str
     at: Mapping[int, float]
+    tokens: Mapping[int, float]
 
 
 def passed(results: Results) -> list[Passed]:
-    """pass@k of every row and task, from its repeats; nothing where there is only one of each."""
+    """pass@k of every row and task, from its repeats; nothing where there is only one of each.
+
+    Rows at temperature 0 are left out: their repeats are one text, and all pass@k are pass@1.
+    """
     repeats = 1 + max((repeat for *_, repeat in results.records), default=0)
     if repeats < 2:
         return []
     ks = sorted({k for k in _WANTED if k <= repeats} | {repeats})
     found = []
-    for row in results.rows:
+    for row in (each for each in results.rows if each.arm.sampling.get("temperature", 1.0) > 0):
         for task, outcomes in row.outcomes.items():
             counts = counts_of(
                 results.records[row.arm.key, task, each.item, repeat] for each in outcomes for repeat in range(repeats)
             )
-            found.append(Passed(row.name, task, {k: pass_at_k(counts.values(), k) for k in ks}))
+            one = sum(each.drawn for each in outcomes) / len(outcomes)
+            at = {k: pass_at_k(counts.values(), k) for k in ks}
+            found.append(Passed(row.name, task, at, {k: k * one for k in ks}))
     return found

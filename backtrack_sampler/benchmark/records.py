@@ -26,8 +26,12 @@ class Record:
         kept: tokens that stand.
         drawn: all tokens drawn, those taken back among them: what it has cost.
         rollbacks: how often tokens were taken back.
-        log_probability: the model's own, in nats a token that stands, before temperature and filters; None
-            where no token stands.
+        forwards: places of the text that the model had to be asked about. A token that was taken back is
+            drawn again from what the model has said there already, so these are fewer than `drawn`. What
+            other texts have in common with this one does not make them less.
+        log_probability: the model's own, in nats a token, before temperature and filters: the mean over all
+            tokens that stand and those that have ended the text, whether an end token or a stop string; None
+            where there are none.
         finish_reason: see `Finished.reason`; "" after an error.
         error: what has ended the stream, or gone wrong in the checker; "" for nothing.
         taken_back: of each rollback, where it went back to (tokens of the text), what was taken back, and
@@ -47,6 +51,7 @@ class Record:
     kept: int
     drawn: int
     rollbacks: int
+    forwards: int
     log_probability: float | None
     finish_reason: str
     error: str = ""

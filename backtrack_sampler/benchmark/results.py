@@ -69,13 +69,14 @@ class Results:
     def changed(self, row: Row, other: Row, task: str) -> list[tuple[Record, Record]]:
         """The texts of two rows that are worth different scores: same items, repeats and seeds.
 
-        Rows of controls that choose among samples have no texts of their own: they give nothing here.
+        Only of items that the row has an outcome of, as the table: where a run was interrupted, there are texts of
+        more. Rows of controls that choose among samples have no texts of their own: they give nothing here.
         """
-        found = []
+        found, answered = [], {each.item for each in row.outcomes.get(task, ())}
         for arm_key, name, item, repeat in self._of(row.arm, task):
             mine = self.records[arm_key, name, item, repeat]
             theirs = self.records.get((other.arm.key, name, item, repeat))
-            if theirs is not None and mine.score != theirs.score:
+            if item in answered and theirs is not None and mine.score != theirs.score:
                 found.append((mine, theirs))
         return found
 

@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
         rollbacks: mean over the repeats.
         repeats: how many they are.
         failed: how many of them ended with an error.
+        forwards: forward passes that it takes alone, mean over the repeats; see `Record.forwards`.
     """
 
     item: str
@@ -37,6 +38,7 @@ class Outcome(NamedTuple):
     rollbacks: float
     repeats: int = 1
     failed: int = 0
+    forwards: float = 0.0
 
 
 @dataclass(frozen=True)

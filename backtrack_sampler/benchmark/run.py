@@ -82,7 +82,7 @@ class _Run:
         said = experiment.model_dump(mode="json", exclude_unset=True)
         self._about = about_run(said, asked.seed, model)
         self._model = model_key(model)
-        self._traces = TraceKeeper(provider, folder, asked.traces)
+        self._traces = TraceKeeper(provider, folder, asked.traces, digest([self._model, asked.seed]))
         self._listening = False
         cached = LogitCache(provider, int(asked.cache_gib * _GIB)) if asked.cache_gib else provider
         self._drawer = Drawer(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from backtrack_sampler.benchmark.arms import Arm, digest, sampling_of
+from backtrack_sampler.benchmark.controls import PICKS
 from backtrack_sampler.benchmark.records import Record
 from backtrack_sampler.benchmark.results import Results, Trial
 from backtrack_sampler.benchmark.rows import BEST_OF_N, MAJORITY, ORACLE, Outcome, Row
@@ -99,7 +99,7 @@ class _World:
         return Record(
             key=digest([arm.key, task, item, repeat, sample]), arm=arm.key, task=task, item=item, repeat=repeat, sample=sample,
             seed=repeat * 1000 + sample, text=f" {answer}\n", answer=answer, score=float(right and not error), kept=tokens,
-            drawn=tokens + taken, rollbacks=len(places), log_probability=-own.random(), finish_reason="stop", error=error,
+            drawn=tokens + taken, rollbacks=len(places), forwards=tokens + taken - len(places), log_probability=-own.random(), finish_reason="stop", error=error,
             taken_back=places,
         )  # fmt: skip
 
@@ -115,16 +115,8 @@ def _outcome(
         sum(each.kept for each in records) / count,
         sum(each.rollbacks for each in records) / count,
         count, sum(bool(each.error) for each in records),
+        drawn if drawn is not None else sum(each.forwards for each in records) / count,
     )  # fmt: skip
-
-
-def _chosen(name: str, samples: Sequence[Record]) -> float:
-    if name == ORACLE:
-        return max(each.score for each in samples)
-    if name == BEST_OF_N:
-        return max(samples, key=lambda each: each.log_probability or -9).score
-    most, _ = Counter(each.answer for each in samples).most_common(1)[0]
-    return next(each.score for each in samples if each.answer == most)
 
 
 def made_results(
@@ -190,7 +182,7 @@ def made_results(
                 for outcome in mine:
                     pools = [results.samples[arm.key, task, outcome.item, repeat] for repeat in range(repeats)]
                     cost = sum(each.drawn for pool in pools for each in pool) / repeats
-                    chosen = [_chosen(control, pool) for pool in pools]
+                    chosen = [PICKS[control](pool) for pool in pools]
                     scored[task].append(
                         _outcome(world.items[task][outcome.item], [pool[0] for pool in pools], chosen, cost)
                     )

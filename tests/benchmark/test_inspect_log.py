@@ -57,6 +57,7 @@ def record(arm: Arm, task: str, number: int, repeat: int) -> Record:
         kept=2,
         drawn=6 if arm.strategies else 2,
         rollbacks=2 if arm.strategies else 0,
+        forwards=5,
         log_probability=None if failed else -0.5,
         finish_reason="" if failed and not repeat else ("stop", "length")[repeat % 2],
         error="the checker failed with ValueError: x" if failed else "",

@@ -175,7 +175,7 @@ def test_partial_results_grow_to_the_whole(tmp_path: Path) -> None:
     task = Letters()
     asked = [Asked(task, task.items("development", 50))]
     seen = list(partly(drawer(tmp_path), BASE, asked))
-    assert [each.items for each in seen] == [32, 50]
+    assert [each.items for each in seen] == [8, 16, 24, 32, 40, 48, 50]
     records = drawer(tmp_path).records([Wanted(BASE, task, item) for item in asked[0].items])
     assert seen[-1].score == pytest.approx(sum(each.score for each in records) / 50)
     assert seen[-1].drawn == pytest.approx(sum(each.drawn for each in records) / 50)
@@ -195,3 +195,87 @@ def test_a_cache_asks_the_model_once_and_forgets_the_oldest() -> None:
     assert cache.recall([0]) is not None
     cache.reset()
     assert cache.recall([0]) is None
+
+
+def test_a_value_that_is_written_as_it_is_by_default_is_the_same_arm() -> None:
+    """Who states a default gets the texts that are there."""
+    plain = Arm("plain", (("operator", "probability-threshold"),))
+    assert Arm("said", (("operator", "probability-threshold:min_probability=0.05"),)).key == plain.key
+    assert Arm("other", (("operator", "probability-threshold:min_probability=0.06"),)).key != plain.key
+
+
+def test_a_sampler_that_has_changed_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the core does to every text is part of what all are kept under."""
+    task, store = Letters(), Store(tmp_path)
+    wanted = [Wanted(BASE, task, task.items()[0])]
+    before = Drawer(letters_model(), store, model="m").records(wanted)[0].key
+    monkeypatch.setattr("backtrack_sampler.benchmark.drawing.core_source", lambda: "another one")
+    assert Drawer(letters_model(), store, model="m").records(wanted)[0].key != before
+
+
+def test_a_larger_context_draws_what_the_smaller_one_may_have_cut_off(tmp_path: Path) -> None:
+    """And nothing else: where the limit of tokens comes first, a text is the same in both."""
+    keys = []
+    for context in (4, 6, 90, None):
+        provider, task = letters_model(), Letters()
+        provider.context_size = context
+        drawing = Drawer(provider, Store(tmp_path), model="m")
+        keys.append(drawing.records([Wanted(BASE, task, task.items()[0])])[0].key)
+    assert keys[0] != keys[1]
+    assert keys[1] == keys[2] == keys[3]
+
+
+@pytest.mark.parametrize(
+    "said", [1.0, True, None, "right", Score(float("nan")), Score(7.0), Score("x"), Score(1.0, ["a"]), SystemExit(3)]  # type: ignore[arg-type]
+)  # fmt: skip
+def test_what_no_checker_may_say_is_that_answers_error(tmp_path: Path, said: Any) -> None:
+    """Whatever it returns, or where it leaves: the item is wrong, its record says why, and the others go on."""
+
+    class Strange(Letters):
+        def score(self, item: Item, text: str) -> Score:
+            if item.id != "1":
+                return Score(1.0, text)
+            if isinstance(said, BaseException):
+                raise said
+            return said  # type: ignore[no-any-return]
+
+    task = Strange()
+    one, other = drawer(tmp_path).records([Wanted(BASE, task, item) for item in task.items()[1:3]])
+    assert (one.score, one.answer, other.score, other.error) == (0.0, None, 1.0, "")
+    assert one.error.startswith("the checker ")
+
+
+def test_the_tokens_of_a_stop_string_count_where_texts_are_compared(tmp_path: Path) -> None:
+    """Whichever way a text has ended, its mean log-probability is that of all tokens it took, the last among them."""
+
+    class Stopped(Letters):
+        stop = (".",)
+        max_new_tokens = 50
+
+    class Ended(Stopped):
+        stop = ("never",)
+
+    model = letters_model()
+    model.eos_token_ids = frozenset(model.encode("."))
+    plain = letters_model()
+    wanted = [[Wanted(BASE, task, item) for item in task.items(limit=20)] for task in (Stopped(), Ended())]
+    stopped = Drawer(plain, Store(tmp_path), model="m").records(wanted[0])
+    ended = Drawer(model, Store(tmp_path), model="n").records(wanted[1])
+    pairs = [
+        (a, b) for a, b in zip(stopped, ended, strict=True) if (a.finish_reason, b.finish_reason) == ("stop", "end")
+    ]
+    assert len(pairs) > 5
+    for one, other in pairs:
+        assert one.text == other.text.removesuffix(".")
+        assert one.log_probability == pytest.approx(other.log_probability)
+
+
+def test_a_model_is_asked_once_for_each_place_of_a_text(tmp_path: Path) -> None:
+    """What was taken back is drawn again from what it has said: `forwards` is what a text costs it alone."""
+    task, provider = Letters(), letters_model()
+    for item in task.items(limit=12):
+        before = provider.forward_passes
+        record = Drawer(provider, Store(tmp_path / item.id), model="m").records([Wanted(PICKY, task, item)])[0]
+        assert record.forwards == provider.forward_passes - before
+        assert record.forwards <= record.drawn
+    provider.reset()

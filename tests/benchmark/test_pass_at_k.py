@@ -68,6 +68,7 @@ def test_records_are_counted_by_item() -> None:
     """Each record is a sample of its item, and right where its score is 1."""
     scores = [("a", 1.0), ("b", 0.5), ("a", 0.0), ("a", 1.0)]
     records = [
-        Record("", "", "t", item, i, 0, i, "", None, score, 1, 1, 0, None, "") for i, (item, score) in enumerate(scores)
+        Record("", "", "t", item, i, 0, i, "", None, score, 1, 1, 0, 1, None, "")
+        for i, (item, score) in enumerate(scores)
     ]
     assert counts_of(records) == {"a": (3, 2), "b": (1, 0)}

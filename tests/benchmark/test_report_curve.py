@@ -19,7 +19,7 @@ BASE, MINE, MORE = (
 
 
 def sample(number: int, score: float, answer: str, worth: float, drawn: int = 10) -> Record:
-    return Record("", BASE.key, "t", "i", 0, number, 0, "", answer, score, drawn, drawn, 0, worth, "stop")
+    return Record("", BASE.key, "t", "i", 0, number, 0, "", answer, score, drawn, drawn, 0, drawn, worth, "stop")
 
 
 def of(samples: dict[tuple[str, str, str, int], list[Record]]) -> Results:

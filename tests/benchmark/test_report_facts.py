@@ -48,3 +48,9 @@ def test_how_far_it_has_come(planned: dict[str, int], said: str) -> None:
     results = made_results(3, 1, tasks=["sums"])
     assert interrupted(results) == ""
     assert said in interrupted(replace(results, complete=False, planned=planned))
+
+
+def test_controls_at_equal_cost_have_a_sample_at_least() -> None:
+    """Beside a strategy that is cheaper than its baseline they cost more: that is said."""
+    said = what(made_results(3, 1, tasks=["sums"], strategies=["creative-writing"]))
+    assert "at as many drawn tokens, but one sample of each item at least." in said

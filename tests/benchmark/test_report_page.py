@@ -23,6 +23,8 @@ from backtrack_sampler.benchmark.tasks import Item
 
 Open = Callable[..., Page]
 
+SIDES = "each => { const { left, right } = each.getBoundingClientRect(); return [left, right]; }"
+
 #: Worse than what models write.
 EVIL = [*HOSTILE, "\x00\x1b[2J", "\ud800", "x" * 3000, "<img src=x onerror=alert(1)>", "שלום", "😀", "{{script}}"]
 
@@ -103,20 +105,23 @@ def test_it_says_what_the_table_says(visit: Open, file: Path, found: Results) ->
     assert page.title() == "Benchmark: made-up.gguf"
     assert page.locator("#table table.grid").count() == 1 + 2  # of all tasks, and of each
     heads = contents(page, "#table table >> nth=0 >> thead th")
-    assert heads[1:5] == ["score", "sums", "gcd:largest=20", "tokens"]
+    assert heads[1:6] == ["score", "sums", "gcd:largest=20", "tokens", "passes"]
     assert heads[-1] == "tuned on"
     rows = page.locator("#table table >> nth=0 >> tbody tr")
     assert rows.count() == len(found.rows) == 6
     for place, entry in enumerate(table.entries()):
         cells = [each.replace("\u2212", "-") for each in rows.nth(place).locator("td").all_text_contents()]
         assert len(cells) == len(heads) - 1
+        assert cells[4] == f"{entry.forwards:.1f}"
         assert cells[0].startswith(f"{entry.score:.3f}{entry.estimate.low:.3f} to ")
         if entry.comparisons:
-            assert f"{entry.comparisons['baseline'].difference.value:+.3f}" in cells[4]
-            assert f"{entry.comparisons['majority'].difference.value:+.3f}" in cells[7]
+            assert f"{entry.comparisons['baseline'].difference.value:+.3f}" in cells[5]
+            assert cells[6] == f"{entry.comparisons['baseline'].visible_corrected:.3f}"
+            assert f"{entry.comparisons['majority'].difference.value:+.3f}" in cells[8]
+            assert f"about {entry.beside['majority'].samples:.1f} samples" in cells[8]
             assert f"× {entry.price:.2f}" in cells[3]
         else:
-            assert cells[4:10] == ["–"] * 6
+            assert cells[5:11] == ["–"] * 6
     assert [page.locator(f"#{section} svg").count() for section in ("price", "differences", "tuning")] == [3, 3, 1]
     assert "Of 3 strategies, 1 is better" in contents(page, "#verdicts li")[0]
     assert "runs: 2" in contents(page, "#how pre")[1]
@@ -209,6 +214,31 @@ def test_a_changed_item(visit: Open, file: Path, found: Results) -> None:
     assert f"{mine.drawn} tokens drawn, {mine.kept} kept" in (first.locator("article").last.text_content() or "")
     assert first.locator("del").count() == min(12, len(mine.taken_back)) > 0
     assert first.locator(".shared").count() == (mine.text[0] == theirs.text[0])
+
+
+def test_a_control_that_is_another_one_says_so(show: Open) -> None:
+    """Best-of-n of one sample each is the baseline: its cell does not look like further evidence."""
+    found = made_results(20, 1, tasks=["sums"], strategies=["repetition"], controls=[])
+    base, row = found.rows
+    once = {name: replace(each, outcomes=base.outcomes) for name, each in row.beside.items()}
+    page = show(replace(found, rows=[base, replace(row, beside=once)]))
+    cells = contents(page, "#table table >> nth=0 >> tbody tr >> nth=1 >> td")
+    assert [each.endswith("same as baseline") for each in cells[5:7]] == [True, True]
+
+
+def test_the_dotted_line_begins_at_its_price(show: Open) -> None:
+    """What is cheaper than the best control that draws once cannot be had for less by it: the line is not above it."""
+    found = made_results(40, 2, tasks=["sums"], strategies=["entropy-threshold"], controls=["greedy", "min-p 0.1"])
+    page = show(found)
+    line = page.locator("#price svg g", has=page.locator("title", has_text="the best control that draws once"))
+    best = max(Table(found.rows).controls(), key=lambda entry: entry.score)
+    point = page.locator("#price svg g", has=page.locator("title", has_text=f"{best.name}: "))
+    start, end = line.last.locator("path").evaluate(SIDES)
+    assert start == pytest.approx(sum(point.last.locator("use").evaluate(SIDES)) / 2, abs=2)
+    assert end - start > 50
+    assert "begins at the price of the best control" in " ".join(
+        (page.locator("#price p").first.text_content() or "").split()
+    )
 
 
 def test_curves_have_the_colour_of_what_they_stand_beside(show: Open) -> None:
@@ -389,6 +419,13 @@ def test_a_large_experiment(show: Open) -> None:
 
 
 def test_several_attempts_are_shown(found: Results) -> None:
-    """pass@k of each row and task, where there are several repeats; nothing of it where there is one."""
-    assert "<th>pass@2</th>" in page_of(found)
+    """pass@k of each row and task with what it costs, where there are several repeats; nothing of it where there is
+    one. It says that it is not at equal cost, and which rows are not there."""
+    page = page_of(found)
+    assert "<th>pass@2</th>" in page
+    assert "This is not at equal cost" in page
+    shown = page.partition('<table id="several">')[2].partition("</table>")[0]
+    drawn = sum(each.drawn for each in found.rows[0].outcomes["sums"]) / 40
+    assert f"<small>{2 * drawn:.1f} tokens</small>" in shown
+    assert "greedy" not in shown
     assert "<th>pass@" not in page_of(made_results(4, 1, tasks=["sums"]))

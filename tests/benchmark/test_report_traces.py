@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backtrack_sampler import BacktrackSampler, BaseStrategy, InputError
-from backtrack_sampler.benchmark.arms import Arm, sampling_of
+from backtrack_sampler.benchmark.arms import Arm, digest, sampling_of
 from backtrack_sampler.benchmark.drawing import Wanted
 from backtrack_sampler.benchmark.records import Record
 from backtrack_sampler.benchmark.report.traces import TraceKeeper
@@ -56,7 +56,7 @@ def run(
         text = sampler.generate_text("a b", max_new_tokens=5, seed=1, on_event=listener)
         for who, score in zip((arm, BASELINE), scores, strict=True):
             key = who.key, task, item, 0
-            records[key] = Record("", *key, 0, 1, text, None, score, 5, 6, 1, None, "length")
+            records[key] = Record(digest(list(key)), *key, 0, 1, text, None, score, 5, 6, 1, 5, None, "length")
     keeper.settle(records, {STRATEGY.key: BASELINE, OTHER.key: BASELINE})
     return records
 
@@ -131,3 +131,15 @@ def test_few_wait(tmp_path: Path) -> None:
     run(keeper, [str(n) for n in range(40)])
     assert held == [6]
     assert keeper._waiting == {}
+
+
+def test_traces_of_other_texts_are_not_linked(tmp_path: Path) -> None:
+    """After another seed, or another model, the folder holds traces of the same arm, task and item: they are not of
+    these texts, and do not count among them."""
+    before = TraceKeeper(PROVIDER, tmp_path, limit=1, of="seed 0")
+    run(before, ["one"])
+    after = TraceKeeper(PROVIDER, tmp_path, limit=1, of="seed 1")
+    key = (STRATEGY.key, "sums", "one", 0)
+    other = Record("another key", *key, 0, 1, "", None, 1.0, 5, 6, 1, 5, None, "length")
+    assert after.links({key: other}) == {}
+    assert len(after.links(run(after, ["one"]))) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +44,7 @@ class Made:
             comparisons = {
                 against: Comparison(
                     against, "greedy" if against == CHEAP else "baseline T=1", estimate, 18.0,
-                    Difference(0.1 if verdict != WORSE else -0.1, 0.01, 0.08, 0.12, 0.001, "paired t", 10, 10, 5), 0.004, 3, 0.05, 0.06, verdict,
+                    Difference(0.1 if verdict != WORSE else -0.1, 0.01, 0.08, 0.12, 0.001, "paired t", 10, 10, 5, 0.01, 0.1), 0.004, 3, 0.05, 0.06, verdict,
                 )
                 for against, verdict in zip(COMPARED, four, strict=True) if verdict
             }  # fmt: skip
@@ -67,7 +68,8 @@ def test_better_than_everything() -> None:
     found = said((BETTER,) * 4)
     assert found[0] == (
         "Of 1 strategy, 1 is better than the same sampling alone, none is worse and none cannot be told from it (on all tasks "
-        "together; p-values corrected for 3 comparisons). 1 is better than everything else that costs as much or less."
+        "together; p-values corrected for 3 comparisons). 1 is better than every control here that costs as much or less (at most 5% more drawn "
+        "tokens)."
     )
     assert found[1] == (
         "probability-threshold is better than baseline T=1: 0.500 against 0.500 (+0.100, 95% interval +0.080 to +0.120, "
@@ -79,7 +81,9 @@ def test_better_than_everything() -> None:
 def test_a_control_does_the_same() -> None:
     """What is as good or better for the price stands with it, and before what is not."""
     found = said((BETTER, WORSE, BETTER, UNDECIDED))
-    assert found[0].endswith("None is better than everything else that costs as much or less.")
+    assert found[0].endswith(
+        "None is better than every control here that costs as much or less (at most 5% more drawn tokens)."
+    )
     assert found[1].endswith(
         "But it is worse than best-of-n at equal cost (0.500). It cannot be told from greedy (0.500 for 18 tokens an "
         "item). It is better than a majority vote at equal cost (0.500)."
@@ -98,6 +102,50 @@ def test_not_distinguishable_and_worse() -> None:
         "Without any strategy, baseline T=1 scores 0.500 for 20 tokens an item: the best of 2 controls that draw once "
         "and take nothing back."
     )
+
+
+def test_what_never_acted_is_no_evidence() -> None:
+    """A row that took nothing back and changed nothing stands apart: what could have been seen does not matter there."""
+    results = made_results(30, 2, tasks=["sums"], strategies=["creative-writing", "repetition"])
+    *controls, one, other = results.rows
+    assert other.baseline is not None
+    idle = replace(other, outcomes=other.baseline.outcomes)
+    found = verdicts(Table([*controls, one, idle]))
+    assert "2 cannot be told from it, 1 of which never took anything back (" in found[0]
+    assert found[1].startswith("Not distinguishable from its baseline: creative-writing (")
+    assert found[2] == (
+        "Never took anything back, and wrote what its baseline writes: repetition. Nothing was tested there."
+    )
+    found = verdicts(Table([*controls, idle]))
+    assert "1 cannot be told from it, which never took anything back (" in found[0]
+    assert not any("Not distinguishable" in each for each in found)
+
+
+def test_controls_that_are_one_are_named_once() -> None:
+    """Best-of-n and majority of one sample are the baseline; of two, both are one: no evidence that is counted twice."""
+    results = made_results(60, 3, strategies=["probability-threshold, tuned"], controls=[])
+    base, row = results.rows
+    row = replace(row, outcomes=_all(row, 1.0))
+    cost = f"{Table([base, row]).entry(row.name).beside['majority'].samples:.1f} samples an item)"
+
+    def said(**beside: Any) -> list[str]:
+        rows = {name: replace(each, outcomes=beside.get(name[:4], each.outcomes)) for name, each in row.beside.items()}
+        return verdicts(Table([base, replace(row, beside=rows)]))[:2]
+
+    first, second = said()
+    assert first.endswith("(at most 5% more drawn tokens).")
+    assert re.search(
+        rf"It is better than best-of-n at equal cost \(0\.\d+, about {re.escape(cost)} and a majority", second
+    )
+    first, second = said(majo=row.beside["best-of-n"].outcomes)
+    assert first.endswith("(at most 5% more drawn tokens).")
+    assert re.search(
+        rf"It is better than best-of-n at equal cost \(0\.\d+, about {cost[:-1]}; here the same as a majority vote\)",
+        second,
+    )
+    first, second = said(best=base.outcomes, majo=base.outcomes)
+    assert first.endswith("For 1 of these, some of these controls are the baseline again.")
+    assert re.search(r" Here best-of-n at [^)]+\) and a majority vote [^)]+\) are the same as baseline T=1\.$", second)
 
 
 def test_one_task_says_what_all_do_not() -> None:
@@ -119,11 +167,12 @@ def test_samples_of_another_control_are_named() -> None:
     results = made_results(60, 3, strategies=["repetition"])
     row = results.rows[-1]
     other = next(each for each in results.rows if each.name == "baseline T=0.7")
-    row = replace(
-        row, outcomes=_all(row, 1.0), beside={name: replace(each, arm=other.arm) for name, each in row.beside.items()}
-    )
+    beside = {name: replace(each, arm=other.arm) for name, each in row.beside.items()}
+    row = replace(row, outcomes=_all(row, 1.0), beside=beside)
     found = verdicts(Table([*results.rows[:-1], row]))
     assert "better than best-of-n of baseline T=0.7 at equal cost (" in found[1]
+    beside["majority"] = replace(beside["majority"], outcomes=_all(row, 0.0))
+    found = verdicts(Table([*results.rows[:-1], replace(row, beside=beside)]))
     assert "a majority vote of baseline T=0.7 at equal cost (" in found[1]
 
 

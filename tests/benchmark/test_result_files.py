@@ -60,8 +60,12 @@ def test_every_row_is_there_for_every_task_with_what_stands_beside_it() -> None:
             assert float(line[f"{column}_p_corrected"]) == comparison.p
             assert float(line[f"{column}_difference"]) == comparison.difference.value
             assert line[f"{column}_verdict"] == comparison.verdict
+            assert line[f"{column}_chosen_among"] == str(comparison.among)
+            assert line[f"{column}_same_as"] == comparison.same_as
+        assert float(line["forwards"]) == entry.forwards
         beside = [each for each in lines if each["beside"] == entry.name and each["task"] == "sums"]
         assert [each["kind"] for each in beside] == ["equal cost", "equal cost", "oracle"]
+        assert [float(each["samples"]) for each in beside] == [each.samples for each in entry.beside.values()]
 
 
 def test_every_item_of_every_row_is_there() -> None:
@@ -129,10 +133,17 @@ def test_all_files_are_written(tmp_path: Path) -> None:
 
 
 def test_several_attempts_are_told_where_there_are_several_repeats() -> None:
-    """pass@1 is the share of right texts, and with more attempts it does not fall; one repeat says nothing."""
+    """pass@1 is the share of right texts, and with more attempts it does not fall; beside it stands what the texts cost.
+    One repeat says nothing, and neither do several at temperature 0. In JSON the same."""
     made = made_results(6, 3, tasks=["sums"])
     lines = read(pass_at_k_csv(passed(made)))
-    assert [line["row"] for line in lines] == [row.name for row in made.rows]
+    assert [line["row"] for line in lines] == [row.name for row in made.rows if row.arm.sampling["temperature"]]
+    assert len(lines) == len(made.rows) - 2
+    for line in lines:
+        entry = Table(made.rows).entry(line["row"])
+        assert [float(line[f"tokens@{k}"]) for k in (1, 2, 3)] == pytest.approx([k * entry.drawn for k in (1, 2, 3)])
+    there = json.loads(results_json(Table(made.rows), made))["pass_at_k"]
+    assert [{name: str(value) for name, value in each.items()} for each in there] == lines
     right = [record.score >= 1 for (arm, *_), record in made.records.items() if arm == made.rows[0].arm.key]
     assert float(lines[0]["pass@1"]) == pytest.approx(sum(right) / len(right))
     assert all(float(line["pass@1"]) <= float(line["pass@2"]) <= float(line["pass@3"]) for line in lines)

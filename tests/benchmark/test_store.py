@@ -13,12 +13,13 @@ import pytest
 from backtrack_sampler import InputError
 from backtrack_sampler.benchmark.records import Record
 from backtrack_sampler.benchmark.store import Store
+from backtrack_sampler.errors import StorageError
 
 
 def record(key: str, **more: Any) -> Record:
     values: dict[str, Any] = {
         "key": key, "arm": "a", "task": "t", "item": "1", "repeat": 0, "sample": 0, "seed": 3, "text": "x",
-        "answer": None, "score": 1.0, "kept": 1, "drawn": 2, "rollbacks": 1, "log_probability": -0.5,
+        "answer": None, "score": 1.0, "kept": 1, "drawn": 2, "rollbacks": 1, "forwards": 2, "log_probability": -0.5,
         "finish_reason": "stop", "taken_back": [(0, "y", "me: why")],
     }  # fmt: skip
     return Record(**{**values, **more})
@@ -96,3 +97,53 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(InputError, match="cannot use the folder"):
         Store(tmp_path / "x")
+
+
+def test_what_others_add_meanwhile_is_found(tmp_path: Path) -> None:
+    """A store on the same folder has it after `refresh`; half a line is waited for."""
+    one, two = Store(tmp_path), Store(tmp_path)
+    two.add(record("1"))
+    assert one.get("1") is None
+    one.refresh()
+    assert one.get("1") == record("1")
+    (file,) = tmp_path.glob("*.jsonl")
+    whole = file.read_bytes().replace(b'"1"', b'"2"', 1)
+    with file.open("ab") as half:
+        half.write(whole[:20])
+    one.refresh()
+    assert one.get("2") is None
+    with file.open("ab") as rest:
+        rest.write(whole[20:])
+    one.refresh()
+    assert one.get("2") == record("2")
+
+
+def test_what_has_failed_is_tried_once_more_by_the_next_process(tmp_path: Path) -> None:
+    """In the process that it failed in it is final; what the next one finds takes its place, and stays."""
+    first = Store(tmp_path)
+    first.add(record("1", error="the machine was on fire"))
+    assert first.get("1") is not None
+    second = Store(tmp_path)
+    assert second.get("1") is None
+    second.add(record("1"))
+    assert second.get("1") == Store(tmp_path).get("1") == record("1")
+    first.refresh()
+    assert first.get("1") == record("1")
+
+
+def test_what_is_kept_after_half_a_line_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there is room again on a disk that was full, records do not stand behind the half one."""
+    store = Store(tmp_path)
+    write, room = os.write, [20]
+
+    def full(file: int, data: bytes) -> int:
+        if not room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[: room.pop()])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StorageError):
+        store.add(record("1"))
+    monkeypatch.undo()
+    store.add(record("2"))
+    assert Store(tmp_path).get("2") == record("2")

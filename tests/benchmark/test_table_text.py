@@ -91,12 +91,54 @@ def test_a_sentence_says_where_a_cheaper_control_does_the_same() -> None:
     said = sentence(entry)
     assert f"{cheap.control} ({signed(cheap.difference.value)}), which draws {cheap.drawn:.1f} tokens" in said
     rest: dict[str, Comparison] = {name: each for name, each in entry.comparisons.items() if name != CHEAP}
-    assert "Every control that draws once draws more tokens" in sentence(replace(entry, comparisons=rest))
+    assert "Every control that draws once draws over 5% more tokens" in sentence(replace(entry, comparisons=rest))
+
+
+def test_a_sentence_names_controls_that_are_one_only_once() -> None:
+    """Best-of-n of one sample is the baseline: it stands with it, and is no further evidence."""
+    base, row = table().rows[0], next(row for row in table().rows if row.name == "repetition")
+    once = {name: replace(each, outcomes=base.outcomes) for name, each in row.beside.items()}
+    entry = Table([base, replace(row, beside=once)]).entry("repetition")
+    value = signed(entry.comparisons[BASELINE].difference.value)
+    assert sentence(entry) == (
+        f"repetition: not distinguishable from baseline T=1 ({value}; here the same as best-of-n and majority "
+        f"with about 1.0 samples); it draws {entry.price:.2f} times the tokens of its baseline. Of the "
+        "controls that are no dearer, none scores more than its baseline."
+    )
+    best = replace(entry.comparisons[CHEAP], control="greedy", same_as="best-of-n")
+    said = sentence(replace(entry, comparisons={**entry.comparisons, CHEAP: best}))
+    assert f"from greedy ({value}; here the same as best-of-n), which draws" in said
+
+
+def test_both_prices_stand_where_there_is_room_for_them() -> None:
+    """Tokens drawn and passes of the model, and how many samples a control has; a dash where nobody has counted."""
+    lines = as_markdown(table()).split("\n| ")[:30]
+    assert "| drawn | passes | price | samples |" in as_markdown(table())
+    entry = table().entry("probability-threshold")
+    line = next(each for each in lines if each.startswith("**probability-threshold** "))
+    assert f"| {entry.drawn:.1f} | {entry.forwards:.1f} | {entry.price:.2f} | – |" in line
+    beside = lines[lines.index(line) + 1]
+    control = entry.beside["best-of-n"]
+    assert f"| {control.drawn:.1f} | {control.forwards:.1f} | {control.price:.2f} | {control.samples:.1f} |" in beside
+    assert "passes" in table().text(120).split("\n")[2]
+    assert "passes" not in table().text(119).split("\n")[2]
+    unknown = Table([
+        replace(row, outcomes={task: [each._replace(forwards=0.0) for each in some] for task, some in row.outcomes.items()})
+        for row in table().rows if row.kind == "control"
+    ])  # fmt: skip
+    assert f"| {unknown.entry('greedy').drawn:.1f} | – | – | – |" in as_markdown(unknown)
 
 
 def test_notes_say_what_was_corrected_together() -> None:
-    """How many p-values each family has, and that choosing the best control flatters it."""
+    """How many p-values each family has, and that choosing the best control flatters it; what is alike, which both
+    prices are, and where controls are one."""
     said = str(table()).replace("\n", " ")
+    assert "clustered by problem, or whatever the task calls alike" in said
+    assert "no pass. Equal cost is equal in drawn tokens" in said
+    assert "at most 5% more tokens than the strategy" in said
+    assert "p is first multiplied by the number of controls" in said
+    assert "no further evidence" in said
+    assert "template" not in said
     assert "7 p-values against baseline" in said
     assert "flatters it" in said
 

@@ -17,7 +17,7 @@ from backtrack_sampler.benchmark.tuning import study_worker
 from backtrack_sampler.benchmark.tuning.ranges import Choices, Numbers
 from backtrack_sampler.benchmark.tuning.search_space import Tuning
 from backtrack_sampler.benchmark.tuning.study import Measure, Partial, Tuned, trials_of, tune
-from backtrack_sampler.errors import InputError, StrategyError
+from backtrack_sampler.errors import InputError, StorageError, StrategyError
 
 _SPACE = {
     "min_probability": Numbers(0.001, 0.3, log=True),
@@ -140,7 +140,7 @@ def test_other_settings_are_another_study(journal: str) -> None:
     ("error", "said"),
     [
         (StrategyError("it has raised"), "StrategyError: it has raised"),
-        (ZeroDivisionError("by 0"), "ZeroDivisionError: by 0"),
+        (InputError("a value that it cannot use"), "InputError: a value that it cannot use"),
     ],
 )
 def test_a_setting_that_raises_has_failed_and_is_no_score(journal: str, error: Exception, said: str) -> None:
@@ -185,10 +185,17 @@ def test_where_all_settings_fail_the_error_says_so(journal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device"), MemoryError()]
+    "error",
+    [
+        KeyboardInterrupt(),
+        OSError(errno.ENOSPC, "No space left on device"),
+        MemoryError(),
+        StorageError("cannot write to records: No space left on device"),
+        RuntimeError("CUDA error: out of memory"),
+    ],
 )
 def test_what_is_not_a_settings_fault_ends_the_tuning_and_loses_nothing(journal: str, error: BaseException) -> None:
-    """Ctrl-C, a full disk: whoever goes on tries the same setting again, however often that happens."""
+    """Ctrl-C, a full disk, an engine that fails: whoever goes on tries the same setting again, however often that happens."""
     for _ in range(4):
         measure, measured = _failing(error, 3 if not Path(journal.removeprefix("journal:")).exists() else 1)
         with pytest.raises(type(error)):

@@ -44,7 +44,7 @@ class Runs:
         arm = Arm("baseline T=1")
         records = {
             (arm.key, "sums", str(item), 0): Record(
-                str(item), arm.key, "sums", str(item), 0, 0, 0, "2", "2", 1.0, 1, 1, 0, -0.5, "end", self.error
+                str(item), arm.key, "sums", str(item), 0, 0, 0, "2", "2", 1.0, 1, 1, 0, 1, -0.5, "end", self.error
             )
             for item in range(2)
         }

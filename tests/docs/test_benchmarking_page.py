@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from backtrack_sampler.benchmark.config import Experiment, read_experiment
+from backtrack_sampler.benchmark.statistics.estimates import difference, smallest_visible
 from backtrack_sampler.benchmark.tasks import DEVELOPMENT, TEST
 from backtrack_sampler.benchmark.tasks.find import find_task, task_names
 from backtrack_sampler.cli.main import main
@@ -132,6 +133,16 @@ def test_a_task_of_ones_own() -> None:
     for item in [*asked[TEST], *asked[DEVELOPMENT]]:
         assert task.score(item, f" {item.id[::-1]}").value == 1
         assert task.score(item, f" {item.id}").value == 0
+
+
+def test_what_is_visible_of_300_items() -> None:
+    """The example's numbers: right or wrong independently in two rows, half of the time."""
+    error, visible = re.search(
+        r"error of the difference is ([\d.]+), and the smallest visible one ([\d.]+)", PAGE
+    ).groups()
+    found = difference([1.0, 1.0, 0.0, 0.0] * 75, [1.0, 0.0] * 150)
+    assert f"{found.seen_error:.3f}" == error
+    assert f"{smallest_visible(found):.2f}" == visible
 
 
 COMMANDS = re.findall(r"^backtrack-sampler .*$", "\n".join(blocks("sh")), re.M)

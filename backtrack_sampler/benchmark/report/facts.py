@@ -34,7 +34,8 @@ def what(results: Results) -> str:
         + (f" (seed of the experiment: {escaped(str(results.about['seed']))})." if "seed" in results.about else "."),
         f"{_count(kinds[0], 'strategy', 'strategies')} and {_count(kinds[1], 'control', 'controls')} that draw once, "
         f"at temperature{'s' * (len(temperatures) != 1)} {listed([f'{each:g}' for each in temperatures])}; beside each "
-        "strategy best-of-n, a majority vote and the oracle, at as many drawn tokens." if rows else "",
+        "strategy best-of-n, a majority vote and the oracle, at as many drawn tokens, but one sample of each item at "
+        "least." if rows else "",
         f"{len(texts):,} texts, {sum(each.drawn for each in texts.values()):,} tokens drawn." if texts else "",
     ]  # fmt: skip
     return " ".join(filter(None, said))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from ..results import Results
 from ..rows import BEST_OF_N, MAJORITY, ORACLE
 from ..table import Table
-from ..table.entries import ALL_TASKS, BASELINE, BETTER, CHEAP, WORSE, Comparison, Entry
+from ..table.entries import ALL_TASKS, BASELINE, BETTER, CHEAP, SLACK, WORSE, Comparison, Entry
 from .changes import count_changed
 from .plots import series_of
 from .wording import change, escaped, number, probability, score, span, times
@@ -22,11 +22,12 @@ _MARKS = {BETTER: ("better", "\u25b2"), WORSE: ("worse", "\u25bc")}
 #: Heading of each column after the scores, and what it means.
 _HEADS = [
     ("tokens", "drawn for an item, those taken back among them; below: over those of the baseline"),
+    ("passes", "places of the text that the model was asked about; to draw again after a rollback needs none"),
     ("against the baseline", "the same sampling, and nothing taken back"),
-    ("visible", "the smallest difference from the baseline that is found with 80% power; below: corrected"),
+    ("visible", "the smallest true difference from the baseline that is found with 80% power, p being corrected"),
     ("against best-of-n", "at equal cost: the sample that the model itself finds most probable"),
     ("against majority", "at equal cost: the answer that most samples give"),
-    ("against the best control no dearer", "of those that draw once"),
+    ("against the best control no dearer", f"of those that draw once, and at most {SLACK:.0%} more tokens"),
     ("oracle", "pass@n at equal cost: what one would score who always knew which sample is right"),
     ("tuned on", "score on the development split, which the settings were chosen on"),
 ]  # fmt: skip
@@ -84,11 +85,12 @@ def _head(place: int, entry: Entry, series: Mapping[str, int], results: Results 
 
 def _cells(entry: Entry, tuned: bool) -> Iterable[str]:
     yield _cell(entry.drawn, number(entry.drawn), *([f"× {times(entry.price)}"] if entry.price is not None else []))
+    yield _cell(entry.forwards, number(entry.forwards)) if entry.forwards else _NONE
     base = entry.comparisons.get(BASELINE)
     yield _difference(base)
-    yield _cell(base.visible, score(base.visible), score(base.visible_corrected)) if base is not None else _NONE
+    yield _cell(base.visible_corrected, score(base.visible_corrected)) if base is not None else _NONE
     for against in (BEST_OF_N, MAJORITY, CHEAP):
-        yield _difference(entry.comparisons.get(against), _who(entry, against))
+        yield _difference(entry.comparisons.get(against), _who(entry, against), _alike(entry, against))
     oracle = entry.beside.get(ORACLE)
     yield _cell(oracle.score, score(oracle.score)) if oracle is not None else _NONE
     if tuned:
@@ -103,18 +105,28 @@ def _who(entry: Entry, against: str) -> str:
     return "" if arm is None or base is None or arm == base.arm else f"of {arm.name}:"
 
 
+def _alike(entry: Entry, against: str) -> Iterable[str]:
+    """How many samples a control has chosen among, and which other one it is, where both score the same everywhere."""
+    samples = entry.beside[against].samples if against in entry.beside else None
+    if samples is not None:
+        yield f"about {samples:.1f} samples"
+    found = entry.comparisons.get(against)
+    if found is not None and found.same_as:
+        yield f"same as {found.same_as}"
+
+
 def _on_task(entry: Entry) -> str:
     """The score, marked where it is surely another than the baseline's."""
     base = entry.comparisons.get(BASELINE)
     return _cell(entry.score, score(entry.score), verdict=base.verdict if base is not None else "")
 
 
-def _difference(found: Comparison | None, who: str = "") -> str:
+def _difference(found: Comparison | None, who: str = "", alike: Iterable[str] = ()) -> str:
     if found is None:
         return _NONE
     low, high = found.difference.low, found.difference.high
     control = f"<bdi>{escaped(who)}</bdi> {score(found.score.value)}" if who else score(found.score.value)
-    below = [control, span(low, high, sign=True), probability(found.p)]
+    below = [control, span(low, high, sign=True), probability(found.p), *alike]
     return _cell(found.difference.value, change(found.difference.value), *below, verdict=found.verdict)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...pages import document
 from ...trace.files import write_atomically
-from ..pass_at_k import passed
+from ..pass_at_k import Passed, passed
 from ..results import Results, Trial
 from ..table import Table
 from ..table.words import notes
@@ -16,11 +16,19 @@ from .changes import changes
 from .facts import how, interrupted, what
 from .grid import grid, legend
 from .verdicts import verdicts
-from .wording import escaped, score
+from .wording import escaped, number, score
 
 __all__ = ["page", "write_page"]
 
 _NOTHING = "<p>No item has been answered by all rows yet: there is nothing to compare.</p>"
+
+
+#: What pass@k is not.
+_UNEQUAL = (
+    '<p class="small">How probable it is that one of k texts is right. This is not at equal cost: below stands what k '
+    "texts cost in drawn tokens, and what takes tokens back pays more for as many. There are no intervals either. Rows "
+    "at temperature 0, whose texts are all the same, are left out.</p>"
+)
 
 
 def page(results: Results, table: Table | None = None) -> str:
@@ -94,14 +102,18 @@ def _several(results: Results) -> str:
     head = "".join(f"<th>pass@{k}</th>" for k in found[0].at)
     rows = "".join(
         f"<tr><th><bdi>{escaped(each.row)}</bdi></th><td><bdi>{escaped(each.task)}</bdi></td>"
-        f"{''.join(f'<td>{score(value)}</td>' for value in each.at.values())}</tr>"
+        f"{''.join(_attempts(each, k) for k in each.at)}</tr>"
         for each in found
     )
     return (
-        "<details><summary>With several attempts: pass@k, by the unbiased estimator</summary>"
+        f"<details><summary>With several attempts: pass@k, by the unbiased estimator</summary>{_UNEQUAL}"
         f'<div class="wide"><table id="several"><thead><tr><th></th><th>task</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div></details>"
     )
+
+
+def _attempts(found: Passed, k: int) -> str:
+    return f"<td>{score(found.at[k])}<small>{number(found.tokens[k])} tokens</small></td>"
 
 
 def _notes(table: Table) -> str:

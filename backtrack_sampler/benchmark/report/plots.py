@@ -74,14 +74,9 @@ def price(results: Results, table: Table, column: str, name: str) -> str:
         colour = SERIES[series[row.baseline.name]][0] if row.baseline is not None else _SOFT
         x, y = [point.drawn for point in points], [point.score for point in points]
         style = "-" if control == BEST_OF_N else (0, (4, 2))
-        gid = f"{name}-curve-{len(hints)}"
+        gid, sampled = f"{name}-curve-{len(hints)}", printable(pools[arm].beside[BEST_OF_N].arm.name)
         axes.plot(x, y, color=colour, linestyle=style, linewidth=1.3, alpha=0.75, gid=gid)
-        hints[gid] = (
-            f"{control} of {printable(pools[arm].beside[BEST_OF_N].arm.name)}: 1 to {points[-1].n} samples of each item"
-        )
-    free = max((each for each in entries if each.row.kind == "control"), key=lambda each: each.score, default=None)
-    if free is not None:
-        axes.axhline(free.score, color=_SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+        hints[gid] = f"{control} of {sampled}: up to {points[-1].n} samples of each item"
     for place, entry in enumerate(entries, 1):
         gid = f"{name}-point-{place}"
         between = span(entry.estimate.low, entry.estimate.high)
@@ -100,6 +95,12 @@ def price(results: Results, table: Table, column: str, name: str) -> str:
             )
         axes.plot(entry.drawn, entry.score, marker, color=colour, markersize=5.5, gid=gid)
     _scaled(axes, [entry.drawn for entry in entries])
+    if controls := [each for each in entries if each.row.kind == "control"]:
+        free = max(controls, key=lambda each: (each.score, -each.drawn))
+        right, gid = axes.get_xlim()[1], f"{name}-free"
+        axes.plot([free.drawn, right], [free.score] * 2, color=_SOFT, linewidth=0.8, linestyle=(0, (1, 2)), gid=gid)
+        axes.set_xlim(right=right)
+        hints[gid] = f"the best control that draws once, {printable(free.name)}, and what is dearer than it"
     _numbered(axes, entries)
     axes.set(xlabel="tokens drawn for an item", ylabel="score")
     axes.set_title(printable(column))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from ...errors import InputError
@@ -39,12 +39,14 @@ class TraceKeeper:
         provider: the model.
         folder: the run's; traces go in a folder in it, which is made with the first one.
         limit: most of them for each arm and task; 0 for none.
+        of: what tells this run's texts from others whose traces may be in the folder: model and seed.
     """
 
-    def __init__(self, provider: BaseProvider, folder: str | os.PathLike[str], limit: int = 10) -> None:
+    def __init__(self, provider: BaseProvider, folder: str | os.PathLike[str], limit: int = 10, of: str = "") -> None:
         self._provider = provider
         self._folder = Path(folder) / FOLDER
         self._limit = limit
+        self._of = of
         self._waiting: dict[Key, Trace] = {}
         self._held: Counter[tuple[str, str]] = Counter()  # arm and task -> how many of those that wait
         self._files = {path.name for path in self._folder.glob("*.html")} if self._folder.is_dir() else set()
@@ -76,24 +78,24 @@ class TraceKeeper:
                 theirs = records.get((base.key, *rest)) if base is not None else None  # type: ignore[arg-type]
                 if mine is None or theirs is None or mine.score == theirs.score:
                     continue
-                name = _name(key)
-                if self._kept[_group(key)] < self._limit and name not in self._files:
+                name, group = self._name(key, mine), self._group(key[0], key[1])
+                if self._kept[group] < self._limit and name not in self._files:
                     self._write(name, trace)
-                    self._kept[_group(key)] += 1
+                    self._kept[group] += 1
         finally:
             self._waiting.clear()
             self._held.clear()
 
-    def links(self, keys: Iterable[Key]) -> dict[Key, str]:
+    def links(self, records: Mapping[Key, Record]) -> dict[Key, str]:
         """Of those texts that have a trace, where it is, as seen from the report: what `Results.traces` wants."""
-        named = ((key, _name(key)) for key in keys)
+        named = ((key, self._name(key, record)) for key, record in records.items())
         return {key: f"{FOLDER}/{name}" for key, name in named if name in self._files}
 
     # -- from the streams --------------------------------------------------------------------------
 
     def _has_room(self, arm: str, task: str) -> bool:
         return (
-            self._kept[_group((arm, task, "", 0))] < self._limit
+            self._kept[self._group(arm, task)] < self._limit
             and self._held[arm, task] < _WAITING * self._limit
         )  # fmt: skip
 
@@ -101,6 +103,18 @@ class TraceKeeper:
         if self._has_room(key[0], key[1]):
             self._waiting[key] = trace
             self._held[key[0], key[1]] += 1
+
+    def _group(self, arm: str, task: str) -> str:
+        """What the traces of an arm and a task have in common."""
+        return digest([self._of, arm, task])[:10]
+
+    def _name(self, key: Key, record: Record) -> str:
+        """The name of a text's file: safe on every system, whatever tasks and items are called."""
+        arm, task, item, repeat = key
+        readable = "-".join(
+            re.sub(r"[^a-z0-9]+", "-", each.lower())[:_LENGTH].strip("-") or "x" for each in (task, item)
+        )
+        return f"{readable}-{repeat}-{self._group(arm, task)}-{record.key}.html"
 
     def _write(self, name: str, trace: Trace) -> None:
         try:
@@ -131,15 +145,3 @@ class _Recording:
             if self._trace.rollbacks:
                 keeper._hold(self._key, self._trace)
             self._trace = None
-
-
-def _group(key: Key) -> str:
-    """What the traces of an arm and a task have in common."""
-    return digest([key[0], key[1]])[:10]
-
-
-def _name(key: Key) -> str:
-    """The name of a text's file: safe on every system, whatever tasks and items are called."""
-    _, task, item, repeat = key
-    readable = "-".join(re.sub(r"[^a-z0-9]+", "-", each.lower())[:_LENGTH].strip("-") or "x" for each in (task, item))
-    return f"{readable}-{repeat}-{_group(key)}-{digest(list(key))}.html"

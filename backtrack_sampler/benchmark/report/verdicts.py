@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..rows import BEST_OF_N, MAJORITY
 from ..table import Table
-from ..table.entries import ALL_TASKS, BASELINE, BETTER, CHEAP, UNDECIDED, WORSE, Comparison, Entry
+from ..table.entries import ALL_TASKS, BASELINE, BETTER, CHEAP, SLACK, UNDECIDED, WORSE, Comparison, Entry
 from .wording import change, listed, number, probability, score, span, times
 
 __all__ = ["verdicts"]
@@ -36,8 +36,10 @@ def verdicts(table: Table, named: Named = str) -> list[str]:
         found += [_helps(entry, named) for entry in helping[:_IN_FULL]]
         if rest := helping[_IN_FULL:]:
             found.append(f"Better than their baselines as well: {_differences(rest, named)}.")
-        if by[UNDECIDED]:
-            found.append(_not_told(by[UNDECIDED], named))
+        if acting := [entry for entry in by[UNDECIDED] if not _idle(entry)]:
+            found.append(_not_told(acting, named))
+        if idle := [entry for entry in by[UNDECIDED] if _idle(entry)]:
+            found.append(_never(idle, named))
         if by[WORSE]:
             found.append(f"Worse than their baselines: {_differences(by[WORSE], named, priced=True)}.")
     else:
@@ -64,13 +66,18 @@ def _summary(strategies: Sequence[Entry], by: dict[str, list[Entry]], column: st
         f"{_some(by[WORSE])} worse",
         f"{len(by[UNDECIDED]) or 'none'} cannot be told from it",
     ]
+    if idle := sum(map(_idle, by[UNDECIDED])):
+        counts[-1] += f", {'which' if idle == len(by[UNDECIDED]) else f'{idle} of which'} never took anything back"
     family = max(_of(entry, BASELINE).family for entry in strategies)
     where = f"on {column} together" if column == ALL_TASKS else "on the one task here"
     said = f"Of {_count(strategies, 'strategy', 'strategies')}, {listed(counts)} ({where}"
     said += f"; p-values corrected for {family} comparisons)." if family > 1 else ")."
     worth = [entry for entry in strategies if all(each.verdict == BETTER for each in entry.comparisons.values())]
     if by[BETTER]:
-        said += f" {_some(worth).capitalize()} better than everything else that costs as much or less."
+        said += f" {_some(worth).capitalize()} better than every control here that costs as much or less"
+        said += f" (at most {SLACK:.0%} more drawn tokens)."
+        if once := [entry for entry in worth if _twins(entry, BASELINE)]:
+            said += f" For {len(once)} of these, some of these controls are the baseline again."
     return said
 
 
@@ -83,10 +90,10 @@ def _helps(entry: Entry, named: Named) -> str:
         f"({change(base.difference.value)}, 95% interval {span(base.difference.low, base.difference.high, True)}, "
         f"{probability(base.p)}), for {times(entry.price or 1)} times the tokens ({number(entry.drawn)} an item)."
     )
-    others = [
-        each for against, each in entry.comparisons.items()
-        if against != BASELINE and not (against == CHEAP and each.control == base.control)
-    ]  # fmt: skip
+    if same := _twins(entry, BASELINE):
+        names = listed([_control(entry, each, named) for each in same])
+        said += f" Here {names} {'is' if len(same) == 1 else 'are'} the same as {named(base.control)}."
+    others = [each for against, each in entry.comparisons.items() if against != BASELINE and not each.same_as]
     but = "But it"
     for verdict, words in ((WORSE, "is worse than"), (UNDECIDED, "cannot be told from"), (BETTER, "is better than")):
         if some := [_control(entry, each, named) for each in others if each.verdict == verdict]:
@@ -95,13 +102,23 @@ def _helps(entry: Entry, named: Named) -> str:
     return said
 
 
+def _twins(entry: Entry, against: str) -> list[Comparison]:
+    """Controls that are no further evidence: they have the same score on every item as this one, by other names."""
+    control = _of(entry, against).control
+    return [each for each in entry.comparisons.values() if each.same_as == against and each.control != control]
+
+
 def _control(entry: Entry, found: Comparison, named: Named) -> str:
     if found.against == CHEAP:
         return f"{named(found.control)} ({score(found.score.value)} for {number(found.drawn)} tokens an item)"
     drawn_by = entry.row.beside[found.against].arm
     own = entry.row.baseline is None or drawn_by == entry.row.baseline.arm
     of = "" if own else f" of {named(drawn_by.name)}"
-    return f"{_PLAIN.get(found.against, found.against)}{of} at equal cost ({score(found.score.value)})"
+    samples = entry.beside[found.against].samples if found.against in entry.beside else None
+    so_many = f", about {samples:.1f} samples an item" if samples is not None else ""
+    same = [_PLAIN.get(each.against) or named(each.control) for each in _twins(entry, found.against)]
+    alike = f"; here the same as {listed(same)}" if same else ""
+    return f"{_PLAIN.get(found.against, found.against)}{of} at equal cost ({score(found.score.value)}{so_many}{alike})"
 
 
 def _not_told(entries: Sequence[Entry], named: Named) -> str:
@@ -112,6 +129,18 @@ def _not_told(entries: Sequence[Entry], named: Named) -> str:
         f"{_differences(entries, named)}. To be found here with 80% power, a true difference must be at least "
         f"{small if small == large else f'{small} to {large}'}."
     )
+
+
+def _idle(entry: Entry) -> bool:
+    """Whether it has never acted: nothing was taken back, and nothing is otherwise than the baseline has it."""
+    base = _of(entry, BASELINE)
+    return entry.rollbacks == 0 and base.difference.changed == 0 and entry.drawn == base.drawn
+
+
+def _never(entries: Sequence[Entry], named: Named) -> str:
+    some = listed([named(entry.name) for entry in entries])
+    its = "its baseline writes" if len(entries) == 1 else "their baselines write"
+    return f"Never took anything back, and wrote what {its}: {some}. Nothing was tested there."
 
 
 def _differences(entries: Sequence[Entry], named: Named, priced: bool = False) -> str:

@@ -70,6 +70,11 @@ class Difference(NamedTuple):
         test: what `p` is from: "exact McNemar", "sign flips" or "paired t".
         items, clusters: how many there are.
         changed: clusters on which the two differ.
+        seen_error: the clustered standard error of what was seen, to which nothing was added: 0 where nothing differs,
+            NaN where there is one cluster only.
+        grain: variance that the mean has for each point that it is away from 0, where it is from clusters that change
+            by a point as a whole, in one direction: 1 / clusters; over tasks, the sum of theirs over the square of
+            their number.
     """
 
     value: float
@@ -81,6 +86,8 @@ class Difference(NamedTuple):
     items: int
     clusters: int
     changed: int
+    seen_error: float
+    grain: float
 
 
 class Pairs(NamedTuple):
@@ -228,6 +235,8 @@ def mean_difference(tasks: Sequence[Pairs], *, most: float | None = 1.0) -> Diff
         sum(part.items for part in parts),
         sum(part.clusters for part in parts),
         sum(each.changed for each in found),
+        math.hypot(*(each.error for each in found)) / len(found),
+        sum(1 / each.clusters for each in found) / len(found) ** 2,
     )
 
 
@@ -243,16 +252,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def smallest_visible(error: float, alpha: float = ALPHA, power: float = POWER) -> float:
-    """The smallest difference that is found so often: 2.8 standard errors for 80% at 5%.
+def smallest_visible(found: Difference, alpha: float = ALPHA, power: float = POWER) -> float:
+    """The smallest true difference that is found so often: z standard errors, 2.8 for 80% at 5%.
+
+    The standard error is not the one that was seen, which is 0 where nothing differs, but what it would be with that
+    difference: a difference d is from clusters that change, which vary as well. So d is what solves
+    d = z * sqrt(seen_error**2 + d * grain). That is for clusters that change as a whole and in one direction, as an
+    item does that is right or wrong; where many change by a little, somewhat less is visible than is said here.
 
     Args:
-        error: standard error of the difference.
+        found: what was seen.
         alpha: a p-value below it counts as found; where several are corrected together, 5% over their number is
             the strictest that Holm asks for.
+
+    Returns:
+        More than 1 where so few items could show no difference at all.
     """
     normal = library("scipy.stats").norm
-    return float((normal.isf(alpha / 2) + normal.ppf(power)) * error)
+    z = float(normal.isf(alpha / 2) + normal.ppf(power))
+    own = z * z * found.grain
+    return (own + math.sqrt(own**2 + 4 * (z * found.seen_error) ** 2)) / 2
 
 
 def _differences(pairs: Pairs) -> Clustered:

@@ -32,9 +32,10 @@ def paired_test(tasks: Sequence[Clustered]) -> tuple[float, str]:
     if len(weighted) < 2:
         return 1.0, "sign flips"
     total = math.hypot(*(task.error for task in tasks))
-    if len(weighted) > FEW and total == 0:  # all differ by the same, in one direction: two of all ways are so extreme
+    one_way = abs((weighted > 0).sum() - (weighted < 0).sum()) == len(weighted)
+    if len(weighted) > FEW and total == 0 and one_way:  # no spread at all: two of all ways are so extreme
         return 2.0 ** (1 - len(weighted)), "sign flips"
-    if len(weighted) <= FEW or math.isnan(total):
+    if len(weighted) <= FEW or not total > 0:  # NaN among these; tasks without spread may differ in two directions
         found = stats.permutation_test(
             (weighted / abs(weighted).max(),),
             # Rounded, or ways that are as far from 0 as what was seen would count or not by chance.

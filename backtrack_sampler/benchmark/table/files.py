@@ -85,11 +85,8 @@ def items_csv(rows: Sequence[Row]) -> str:
 
 
 def pass_at_k_csv(several: Sequence[Passed]) -> str:
-    """A line for each row and task: what it would solve with so many attempts, see `pass_at_k`."""
-    return _csv([
-        {"row": each.row, "task": each.task, **{f"pass@{k}": value for k, value in each.at.items()}}
-        for each in several
-    ])  # fmt: skip
+    """A line for each row and task: what it would solve with so many attempts, and what these cost; see `pass_at_k`."""
+    return _csv([_attempts(each) for each in several])
 
 
 def trials_csv(trials: Sequence[Trial]) -> str:
@@ -114,7 +111,8 @@ def trials_csv(trials: Sequence[Trial]) -> str:
 
 
 def results_json(table: Table, results: Results) -> str:
-    """How it came to be, each row on each task with its comparisons, and trials. What cannot be measured is null."""
+    """How it came to be, each row on each task with its comparisons, pass@k, and trials. What cannot be measured is
+    null."""
     whole = {
         "about": results.about,
         "complete": results.complete,
@@ -130,9 +128,16 @@ def results_json(table: Table, results: Results) -> str:
             for column in table.columns
             for entry in table.entries(column)
         ],
+        "pass_at_k": [_attempts(each) for each in passed(results)],
         "trials": [json.loads(json.dumps(vars(trial), default=repr)) for trial in results.trials],
     }
     return json.dumps(_finite(whole), ensure_ascii=False, indent=1, allow_nan=False, default=repr) + "\n"
+
+
+def _attempts(found: Passed) -> dict[str, Any]:
+    """pass@k, and beside each what k texts cost."""
+    pairs = ((f"{name}@{k}", of[k]) for k in found.at for name, of in (("pass", found.at), ("tokens", found.tokens)))
+    return {"row": found.row, "task": found.task, **dict(pairs)}
 
 
 def _progress(results: Results, table: Table) -> str:
@@ -163,21 +168,23 @@ def _numbers(entry: Entry) -> dict[str, Any]:
         "development": entry.development,
         "drawn": entry.drawn,
         "kept": entry.kept,
+        "forwards": entry.forwards or None,
         "price": entry.price,
+        "samples": entry.samples,
         "rollbacks": entry.rollbacks,
         "failed": entry.failed,
     }
 
 
 _COMPARED = ("control", "control_score", "control_drawn", "difference", "error", "low", "high", "test", "changed", "p",
-             "p_corrected", "family", "visible", "visible_corrected", "verdict")  # fmt: skip
+             "p_corrected", "family", "visible", "visible_corrected", "verdict", "chosen_among", "same_as")  # fmt: skip
 
 
 def _compared(comparison: Comparison) -> dict[str, Any]:
     found = comparison.difference
     values = (comparison.control, comparison.score.value, comparison.drawn, found.value, found.error, found.low,
               found.high, found.test, found.changed, found.p, comparison.p, comparison.family, comparison.visible,
-              comparison.visible_corrected, comparison.verdict)  # fmt: skip
+              comparison.visible_corrected, comparison.verdict, comparison.among, comparison.same_as)  # fmt: skip
     return dict(zip(_COMPARED, values, strict=True))
 
 

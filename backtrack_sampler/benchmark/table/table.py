@@ -18,7 +18,7 @@ from ..statistics.estimates import (
     mean_estimate,
     smallest_visible,
 )
-from .entries import ALL_TASKS, BASELINE, BETTER, CHEAP, COMPARED, UNDECIDED, WORSE, Comparison, Entry
+from .entries import ALL_TASKS, BASELINE, BETTER, CHEAP, COMPARED, SLACK, UNDECIDED, WORSE, Comparison, Entry
 
 __all__ = ["Table"]
 
@@ -28,7 +28,9 @@ class Table:
 
     p-values are corrected after Holm in families: those of all strategies against one kind of control (the
     baseline, best-of-n, majority, the best that is no dearer), once over all tasks, and once on the single tasks,
-    all of them together. In a family, the chance that any "better" or "worse" is false is at most 5%.
+    all of them together. In a family, the chance that any "better" or "worse" is false is at most 5%. For the best
+    that is no dearer this holds since a loss against it is first corrected for the number of controls that it was
+    chosen among, see `Comparison.p`.
 
     Attributes:
         rows: controls that draw once, and strategies; what is `beside` a strategy stands with it.
@@ -78,7 +80,8 @@ class Table:
         return [entry for entry in self.entries(column) if entry.row.kind == "control"]
 
     def text(self, columns: int = 100, *, tasks: bool = False) -> str:
-        """For a terminal of that width, at least 80; below 96, without rollbacks, tokens of controls, and visible.
+        """For a terminal of that width, at least 80; below 120, without passes and samples; below 96, without
+        rollbacks, tokens of controls, and visible.
 
         Args:
             tasks: each task by itself as well.
@@ -102,13 +105,22 @@ class Table:
         assert row.baseline is not None  # a strategy has one
         base = plain[row.baseline.name]
         beside = {
-            name: replace(_entry(row.beside[name], mine.task, tasks), price=_price(row.beside[name], base, tasks))
+            name: replace(
+                _entry(row.beside[name], mine.task, tasks),
+                price=_price(row.beside[name], base, tasks),
+                samples=_samples(row.beside[name], controls, tasks),
+            )
             for name in EQUAL_COST
         }
         against = {BASELINE: base, **{name: beside[name] for name in (BEST_OF_N, MAJORITY)}}
-        if (cheap := _cheapest(controls, mine)) is not None:
-            against[CHEAP] = cheap
-        comparisons = {name: _comparison(name, mine, control, tasks) for name, control in against.items()}
+        able = [control for control in controls if control.drawn <= mine.drawn * (1 + SLACK)]
+        if able:  # of those with equal scores, the one that draws least
+            against[CHEAP] = max(able, key=lambda control: (control.score, -control.drawn))
+        comparisons: dict[str, Comparison] = {}
+        for name, control in against.items():
+            same = next((each for each in comparisons if _same(against[each], control, tasks)), "")
+            found = _comparison(name, mine, control, tasks, len(able) if name == CHEAP else 1)
+            comparisons[name] = replace(found, same_as=same)
         return replace(mine, price=_price(row, base, tasks), beside=beside, comparisons=comparisons)
 
     def _correct(self, columns: Sequence[str]) -> None:
@@ -163,6 +175,10 @@ def _estimate(row: Row, task: str) -> Estimate:
     return estimate(_scores(row, task), _clusters(row.outcomes[task]))
 
 
+def _drawn(outcome: Outcome) -> float:
+    return outcome.drawn
+
+
 def _mean(row: Row, tasks: Sequence[str], what: Callable[[Outcome], float]) -> float:
     """Over tasks, of their means over items."""
     means = [sum(map(what, row.outcomes[task])) / len(row.outcomes[task]) for task in tasks]
@@ -178,33 +194,43 @@ def _entry(row: Row, column: str, tasks: Sequence[str]) -> Entry:
         mean_estimate([_estimate(row, task) for task in tasks]),
         len(outcomes),
         max(each.repeats for each in outcomes),
-        _mean(row, tasks, lambda each: each.drawn),
+        _mean(row, tasks, _drawn),
         _mean(row, tasks, lambda each: each.kept),
         _mean(row, tasks, lambda each: each.rollbacks),
         sum(each.failed for each in outcomes),
         development=sum(tuned) / len(tuned) if len(tuned) == len(tasks) else None,
+        forwards=_mean(row, tasks, lambda each: each.forwards),
     )
 
 
 def _price(row: Row, base: Entry, tasks: Sequence[str]) -> float | None:
-    return _mean(row, tasks, lambda each: each.drawn) / base.drawn if base.drawn else None
+    return _mean(row, tasks, _drawn) / base.drawn if base.drawn else None
 
 
-def _cheapest(controls: Sequence[Entry], mine: Entry) -> Entry | None:
-    """The control with the best score of those that draw no more tokens; of equal ones, the one that draws least."""
-    able = [control for control in controls if control.drawn <= mine.drawn * (1 + 1e-9)]
-    return max(able, key=lambda control: (control.score, -control.drawn), default=None)
+def _samples(control: Row, controls: Sequence[Entry], tasks: Sequence[str]) -> float | None:
+    """See `Entry.samples`: over tasks, the mean of what a control has drawn over what one text has cost."""
+    for each in controls:
+        if each.row.arm.key == control.arm.key:
+            costs = [(_mean(control, [task], _drawn), _mean(each.row, [task], _drawn)) for task in tasks]
+            return sum(drawn / one for drawn, one in costs) / len(costs) if all(one for _, one in costs) else None
+    return None
 
 
-def _comparison(against: str, mine: Entry, control: Entry, tasks: Sequence[str]) -> Comparison:
-    """Not corrected yet."""
+def _same(one: Entry, other: Entry, tasks: Sequence[str]) -> bool:
+    """Whether two have the same score on every item."""
+    return all(_scores(one.row, task) == _scores(other.row, task) for task in tasks)
+
+
+def _comparison(against: str, mine: Entry, control: Entry, tasks: Sequence[str], among: int) -> Comparison:
+    """Not corrected after Holm yet."""
     pairs = [
         Pairs(_scores(mine.row, task), _scores(control.row, task), _clusters(mine.row.outcomes[task])) for task in tasks
     ]
     difference = mean_difference(pairs)
-    visible = smallest_visible(difference.error)
+    p = min(1.0, difference.p * among) if difference.value < 0 else difference.p
+    visible = smallest_visible(difference)
     return Comparison(
-        against, control.name, control.estimate, control.drawn, difference, difference.p, 1, visible, visible, UNDECIDED
+        against, control.name, control.estimate, control.drawn, difference, p, 1, visible, visible, UNDECIDED, among
     )
 
 
@@ -214,6 +240,6 @@ def _corrected(comparison: Comparison, p: float, family: int) -> Comparison:
         comparison,
         p=p,
         family=family,
-        visible_corrected=smallest_visible(comparison.difference.error, ALPHA / family),
+        visible_corrected=smallest_visible(comparison.difference, ALPHA / family),
         verdict=UNDECIDED if p >= ALPHA or value == 0 else BETTER if value > 0 else WORSE,
     )

@@ -14,8 +14,8 @@ __all__ = ["DIFFERENCES", "Line", "differences", "scores", "scores_head", "text"
 
 _GAP = 2
 _NARROWEST = 20  # columns of a label
-_WIDE = 96  # columns from which on everything is shown
-_LEFT_OUT = ("rollbacks", "tokens", "visible")  # in narrower ones
+#: Columns that a terminal must have for what is not shown in narrower ones.
+_NEEDED = {"rollbacks": 96, "tokens": 96, "visible": 96, "passes": 120, "samples": 120}
 
 #: What stands above the differences.
 DIFFERENCES = ("tokens", "difference", "95% interval", "p (Holm)", "visible", "verdict")
@@ -37,7 +37,10 @@ class Line(NamedTuple):
 
 def scores_head(table: Table) -> list[str]:
     """What stands above the scores; the development scores only where something was tuned."""
-    return ["score", "95% interval", *(["development"] * _tuned(table)), "drawn", "price", "rollbacks", "failed"]
+    return [
+        "score", "95% interval", *(["development"] * _tuned(table)), "drawn", "passes", "price", "samples",
+        "rollbacks", "failed",
+    ]  # fmt: skip
 
 
 def scores(table: Table, column: str = ALL_TASKS) -> list[Line]:
@@ -88,7 +91,7 @@ def text(table: Table, columns: int = 100, *, tasks: bool = False) -> str:
 
 def _fitting(head: Sequence[str], lines: Sequence[Line], columns: int) -> tuple[list[str], list[Line]]:
     """Without some columns where there is no room for all."""
-    keep = [index for index, name in enumerate(head) if columns >= _WIDE or name not in _LEFT_OUT]
+    keep = [index for index, name in enumerate(head) if columns >= _NEEDED.get(name, 0)]
     return [head[index] for index in keep], [
         line._replace(cells=[line.cells[index] for index in keep if index < len(line.cells)]) for line in lines
     ]
@@ -101,7 +104,9 @@ def _score(entry: Entry, tuned: bool) -> list[str]:
         span(found.low, found.high),
         *([number(entry.development)] * tuned),
         number(entry.drawn, 1),
+        number(entry.forwards or None, 1),
         number(entry.price, 2),
+        number(entry.samples, 1),
         number(entry.rollbacks, 1),
         f"{entry.failed:,}",
     ]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ..rows import BEST_OF_N, MAJORITY, ORACLE
-from .entries import ALL_TASKS, CHEAP, UNDECIDED, Entry
+from .entries import ALL_TASKS, BASELINE, CHEAP, SLACK, UNDECIDED, Entry
 from .table import Table
 
 __all__ = [
@@ -67,7 +67,8 @@ def facts(table: Table, column: str = ALL_TASKS) -> str:
     repeats, failed = max(entry.repeats for entry in entries), sum(entry.failed for entry in entries)
     where = f"{len(table.tasks)} tasks" if entries[0].task == ALL_TASKS else entries[0].task
     texts = f"{repeats} texts each" if repeats > 1 else "one text each"
-    lost = f"; {failed:,} texts have failed and count as wrong" if failed else ""
+    which = f"{failed:,} texts have failed and count" if failed > 1 else "1 text has failed and counts"
+    lost = f"; {which} as wrong" if failed else ""
     clusters = entries[0].estimate.clusters
     alike = f" in {clusters:,} clusters" if clusters != entries[0].items else ""
     return f"{where}: {entries[0].items:,} items{alike}, {texts}{lost}"
@@ -82,8 +83,9 @@ def sentence(entry: Entry) -> str:
     """What the table says of a strategy, the control that does the same for less at the end."""
     found: dict[str, list[str]] = {}
     for against, comparison in entry.comparisons.items():
-        if against != CHEAP:
-            said = f"{control_name(entry, against)} ({signed(comparison.difference.value)})"
+        if against != CHEAP and not comparison.same_as:
+            name = control_name(entry, against) + _samples(entry, against)
+            said = f"{name} ({signed(comparison.difference.value)}{_twins(entry, against)})"
             found.setdefault(comparison.verdict, []).append(said)
     parts = [f"{verdict} {_than(verdict)} {_list(names)}" for verdict, names in found.items()]
     text = f"{entry.name}: {'; '.join(parts)}"
@@ -91,10 +93,28 @@ def sentence(entry: Entry) -> str:
         text += f"; it draws {number(entry.price, 2)} times the tokens of its baseline"
     cheap = entry.comparisons.get(CHEAP)
     if cheap is None:
-        return f"{text}. Every control that draws once draws more tokens."
-    said = f"{cheap.verdict} {_than(cheap.verdict)} {cheap.control} ({signed(cheap.difference.value)})"
+        return f"{text}. Every control that draws once draws over {SLACK:.0%} more tokens."
+    if cheap.control == entry.comparisons[BASELINE].control:
+        return f"{text}. Of the controls that are no dearer, none scores more than its baseline."
+    same = f"; here the same as {control_name(entry, cheap.same_as)}" if cheap.same_as else ""
+    said = f"{cheap.verdict} {_than(cheap.verdict)} {cheap.control} ({signed(cheap.difference.value)}{same})"
     costs = f"which draws {number(cheap.drawn, 1)} tokens an item where this draws {number(entry.drawn, 1)}"
     return f"{text}. Of the controls that are no dearer, the best: it is {said}, {costs}."
+
+
+def _twins(entry: Entry, against: str) -> str:
+    """The controls beside a strategy that are no further evidence, since they have the same score on every item."""
+    same = [name for name, each in entry.comparisons.items() if each.same_as == against and name != CHEAP]
+    if not same:
+        return ""
+    names = _list([control_name(entry, name) for name in same])
+    return f"; here the same as {names}{_samples(entry, same[0]) if against == BASELINE else ''}"
+
+
+def _samples(entry: Entry, against: str) -> str:
+    """How many a control has chosen among, as far as that is known."""
+    samples = entry.beside[against].samples if against in entry.beside else None
+    return f" with about {number(samples, 1)} samples" if samples is not None else ""
 
 
 def notes(table: Table) -> list[str]:
@@ -103,9 +123,13 @@ def notes(table: Table) -> list[str]:
     families = _families(table.strategies())
     said = [
         "Score: mean over items, of which repeats were averaged first; intervals are of 95%, with standard errors "
-        "clustered where items share a template (Miller, arXiv 2411.00640). Intervals of scores are Wilson's with the "
-        "clustered standard error, and the exact binomial one where nothing varies: they have a width also at 0 and 1.",
-        "Drawn: tokens drawn for an item, those taken back among them. Price: drawn, over what the baseline draws.",
+        "clustered by problem, or whatever the task calls alike (Miller, arXiv 2411.00640). Intervals of scores are "
+        "Wilson's with the clustered standard error, and the exact binomial one where nothing varies: they have a "
+        "width also at 0 and 1.",
+        "Drawn: tokens drawn for an item, those taken back among them. Price: drawn, over what the baseline draws. "
+        "Passes: places of the text that the model was asked about. What it has said of a place is remembered, so that "
+        "drawing again there after a rollback is a token more, and no pass. Equal cost is equal in drawn tokens; in "
+        "passes, what takes back costs less than its controls.",
     ]
     if several:
         said.append(
@@ -120,17 +144,21 @@ def notes(table: Table) -> list[str]:
         f"corrected after Holm, for each kind of control by itself: {_list(families)} "
         f"over all {'tasks' if several else 'items'}"
         + ("; the single tasks are families of their own, all tasks of a kind of control in one." if several else "."),
-        "Visible: the smallest difference that would have been found with 80% power at Holm's strictest step, 5% over "
-        "the number of p-values in the family. "
+        "Visible: the smallest true difference that is found with 80% power at Holm's strictest step, 5% over the "
+        "number of p-values in the family, by how much items vary here and would vary with that difference. "
         f"'{UNDECIDED.capitalize()}' says that no difference was shown, not that there is none: it may be smaller.",
         f"{BEST_OF_N.capitalize()} (by the model's own mean log-probability) and {MAJORITY} choose among samples, in "
         "which nothing is taken back, as many as cost the tokens that the strategy has drawn, at least one for each "
         "item. They are the baseline's, or of the arm that is named, where those of the baseline are all the same. "
+        "Samples: about how many an item has, by what one costs. One is the text that the named row has itself, and of "
+        "two that have an answer both choose the same: there these controls are one, and no further evidence. "
         f"{ORACLE.capitalize()} counts an item as right where any of these samples is: it knows the answer, nobody "
         "could use it, and it is compared with nothing.",
-        "Best no dearer: of the controls that draw once and no more tokens than the strategy, the one with the best "
-        "score on these very items. Choosing it by these items flatters it: a strategy that is not distinguishable "
-        "from it may still be as good as, or a little better than, any control chosen beforehand.",
+        f"Best no dearer: of the controls that draw once and at most {SLACK:.0%} more tokens than the strategy, the "
+        "one with the best score on these very items. To be better than that one is to be better than each of them. "
+        "But choosing it by these items flatters it: for a strategy that is worse, p is first multiplied by the number "
+        "of controls that it was chosen among, and one that is not distinguishable from it may still be as good as, or "
+        "a little better than, any control chosen beforehand.",
     ]
     if any(entry.development is not None for entry in table.strategies()):
         said.append(

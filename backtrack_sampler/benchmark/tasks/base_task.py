@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["DEVELOPMENT", "TEST", "Item", "Message", "Score", "Task"]
+__all__ = ["DEVELOPMENT", "TEST", "Item", "Message", "Score", "Task", "checked"]
 
 #: The split that settings are chosen on, and the one that is reported. No item is in both.
 DEVELOPMENT, TEST = "development", "test"
@@ -26,7 +26,8 @@ class Item:
             words), and count as one sample in statistics. "": like no other.
         data: what the checker needs. JSON.
         options: how this item's texts are drawn, where it says so itself: those of
-            `backtrack_sampler.prompts.OPTIONS`, such as "stop", "max_new_tokens" or "temperature".
+            `backtrack_sampler.prompts.OPTIONS` that limit it, "stop", "max_new_tokens" and "max_length". How
+            tokens are chosen is the row's to say.
     """
 
     id: str
@@ -49,6 +50,15 @@ class Score(NamedTuple):
     value: float
     answer: str | None = None
     error: str = ""
+
+
+def checked(score: Any) -> Score:
+    """What a checker has said, or that it has said nothing that can be used."""
+    if isinstance(score, Score) and isinstance(score.value, (int, float)) and 0 <= score.value <= 1:
+        if score.answer is None or isinstance(score.answer, str):
+            return score
+        return Score(0.0, None, f"the checker gave {score.answer!r:.60} as the answer, which must be text or None")
+    return Score(0.0, None, f"the checker gave {score!r:.60}, and not a Score with a value from 0 to 1")
 
 
 class Task(ABC):
@@ -98,5 +108,5 @@ class Task(ABC):
         for item, text in answers:
             try:
                 yield self.score(item, text)
-            except Exception as error:  # anybody's checker, on a text that may be anything
+            except (Exception, SystemExit) as error:  # anybody's checker, on a text that may be anything
                 yield Score(0.0, None, f"the checker failed with {type(error).__name__}: {error}")

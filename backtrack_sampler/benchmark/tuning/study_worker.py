@@ -13,7 +13,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ...errors import InputError, MissingPackageError, ModelError
+from ...errors import BacktrackError, InputError, MissingPackageError, ModelError, StorageError
 from ..arms import Arm, digest
 from .ranges import Choice, Choices
 from .search_space import Tuning
@@ -42,8 +42,9 @@ _ATTEMPT = "attempt"  # attribute of a trial: how many processes have tried it, 
 _ATTEMPTS = 3  # processes that may die over one setting before it has failed
 _LONGEST = 2000  # characters of an error that are kept
 
-#: What is wrong with the machine, not with a setting.
-_NOT_ITS_FAULT = (OSError, MemoryError, ModelError, MissingPackageError)
+#: What is wrong with the machine, though it is one of ours. All that is none of ours is no setting's fault either:
+#: what strategies and checkers raise has ended the text that it happened in.
+_NOT_ITS_FAULT = (StorageError, ModelError, MissingPackageError)
 
 
 class _SettingFailed(Exception):
@@ -257,7 +258,7 @@ class Worker:
                 yield each
         except (_SettingFailed, *_NOT_ITS_FAULT):
             raise
-        except Exception as error:  # strategies and checkers are anybody's
+        except BacktrackError as error:
             raise _SettingFailed(f"{type(error).__name__}: {error}") from error
         finally:
             if close := getattr(partials, "close", None):
