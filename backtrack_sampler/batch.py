@@ -58,7 +58,7 @@ class Batch(Iterator[tuple[int, int]]):
         self._given = given or [{}] * len(self.rows)
         self._cost = Stats()  # of the rows that are over, and of all forward passes
         # Nothing in it refers to this object: where the last reference to that goes, it is closed at once.
-        self._chunks = _run(provider, self.rows, max_batch, self._cost)
+        self._chunks = _run(provider, self.rows, min(max_batch, len(self.rows)), self._cost)
         self._safe: deque[tuple[int, int]] = deque()
 
     def __next__(self) -> tuple[int, int]:

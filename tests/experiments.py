@@ -34,9 +34,12 @@ class Sums(Task):
 
 
 def find_task(spec: str, shots: int | None = None, chat: bool = False, allow_code_execution: bool = False) -> Task:
-    """Tasks named sums, products and gcd; and humaneval, which runs what a model has written."""
+    """Tasks named sums, products and gcd; many, which takes few examples; and humaneval, which runs what a model has
+    written."""
     name = spec.partition(":")[0].lower()
-    if name not in ("sums", "products", "gcd", "gsm8k", "humaneval"):
+    if name == "many" and (shots or 0) > 5:
+        raise InputError("many takes 5 examples at most")
+    if name not in ("sums", "products", "gcd", "gsm8k", "many", "humaneval"):
         raise InputError(f"no task {spec!r}: did you mean sums?")
     if name == "humaneval" and not allow_code_execution:
         raise InputError("humaneval runs what the model has written: --allow-code-execution agrees to that")

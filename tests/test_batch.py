@@ -586,6 +586,15 @@ def test_each_stream_needs_a_strategy_of_its_own() -> None:
     assert provider.asked == []
 
 
+def test_more_places_than_rows_cost_nothing() -> None:
+    """However many there may be at once, no more are made than there are rows."""
+    sampler = BacktrackSampler(FakeProvider(WORDS))
+    options: dict[str, Any] = {"seeds": 1, "max_new_tokens": 9}
+    found = sampler.generate_texts(["a", "b"], max_batch=10**30, **options)
+    assert found == sampler.generate_texts(["a", "b"], max_batch=2, **options)
+    assert sampler.generate_texts([], max_batch=10**30, **options) == []
+
+
 def test_an_abandoned_batch_leaves_nothing_behind() -> None:
     """Strategies are reset, and provider and sampler go on as if nothing had been."""
     made: list[GoBack] = []

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .fingerprint import describe_model, model_key, model_sha256
+from .private import without_secrets
 
 __all__ = ["about_run", "describe_model", "machine", "model_key", "model_sha256", "revision", "versions"]
 
@@ -31,14 +32,14 @@ def about_run(experiment: Mapping[str, Any], seed: int, model: Mapping[str, Any]
     """What `Results.about` holds at the beginning of a run; its "seconds" are 0 until somebody knows.
 
     Args:
-        experiment: the configuration; JSON. Passwords in addresses of databases are left out.
+        experiment: the configuration; JSON. Tokens and passwords are left out.
         seed: of the run.
         model: see `describe_model`.
     """
     return {
-        "experiment": _without_passwords(experiment),
+        "experiment": without_secrets(experiment),
         "seed": seed,
-        "model": dict(model),
+        "model": without_secrets(model),
         "versions": versions(),
         "machine": machine(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -113,14 +114,3 @@ def _said(program: str, *arguments: str) -> str:
         done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=_PATIENCE)
         return done.stdout.strip() if done.returncode == 0 else ""
     return ""
-
-
-def _without_passwords(value: Any) -> Any:
-    """The same, but for what stands between name and host of an address."""
-    if isinstance(value, str):
-        return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", value)
-    if isinstance(value, Mapping):
-        return {str(name): _without_passwords(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_passwords(each) for each in value]
-    return value

@@ -105,6 +105,15 @@ class Drawer:
         """Whether a text is in the store already."""
         return self._store.get(self._key(wanted)) is not None
 
+    def check(self, task: Task, items: Sequence[Item]) -> None:
+        """Refuse items that cannot be asked of this model, before anything is drawn.
+
+        Raises:
+            InputError: the first of them, and what to do.
+        """
+        for item in items:
+            self._prepared(task, item)
+
     # -- what is to be drawn -------------------------------------------------------------------
 
     def _key(self, wanted: Wanted) -> str:

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -15,15 +14,15 @@ from ..provider.base_provider import BaseProvider
 from ..stream import TokenStream
 from .about import about_run, describe_model, model_key
 from .arms import Arm, digest
+from .config.problems import Problem, in_yaml, refusal
 from .drawing import Drawer, Wanted
 from .logit_cache import LogitCache
-from .measuring import Asked, Measurement, Partial, partly
+from .measuring import Measurement, Partial, partly
+from .preparing import Prepared, prepare, storage_of
 from .progress import Progress
 from .report.traces import TraceKeeper
 from .results import Results, Trial
-from .store import Store
 from .tally import Tally
-from .tasks.base_task import DEVELOPMENT, TEST
 from .tuning.study import Tuned, tune
 from .writing import write_all
 
@@ -44,6 +43,7 @@ def run(
     resume: bool = False,
     allow_code_execution: bool = False,
     progress: Progress | None = None,
+    prepared: Prepared | None = None,
 ) -> Results:
     """Run an experiment, and write all that it finds to its folder.
 
@@ -56,6 +56,7 @@ def run(
         resume: go on with what is in its folder. Without that, a folder with texts is refused.
         allow_code_execution: let tasks run what the model has written.
         progress: shows how far it is.
+        prepared: what `prepare` has made of it, where that was called before the model was loaded.
 
     Raises:
         InputError: the folder or something else cannot be used.
@@ -63,40 +64,45 @@ def run(
     """
     if experiment.has_records and not resume:
         raise InputError(f"{experiment.folder} has texts of an experiment already: resume it, or name another folder")
-    return _Run(experiment, provider, allow_code_execution, progress or Progress()).results()
+    prepared = prepared or prepare(experiment, allow_code_execution)
+    return _Run(experiment, provider, prepared, progress or Progress()).results()
 
 
 class _Run:
-    def __init__(
-        self, experiment: Experiment, provider: BaseProvider, allow_code_execution: bool, progress: Progress
-    ) -> None:
+    def __init__(self, experiment: Experiment, provider: BaseProvider, prepared: Prepared, progress: Progress) -> None:
         self._started = time.monotonic()
         self._experiment = experiment
         self._progress = progress
         asked = experiment.evaluation
-        tasks = experiment.find_tasks(allow_code_execution)
-        self._test = [Asked(task, task.items(TEST, asked.limit)) for task in tasks]
-        limit = asked.development_limit or asked.limit
-        tuned = experiment.to_tune()
-        self._development = [Asked(task, task.items(DEVELOPMENT, limit)) for task in tasks] if tuned else []
-        self._tunings = [(tuning, sampling) for tuning in tuned for sampling in experiment.samplings()]
+        (self._test, self._development), self._store = prepared
+        self._tunings = [(tuning, sampling) for tuning in experiment.to_tune() for sampling in experiment.samplings()]
         self._tally = Tally(progress)
-        for task in tasks:
-            task.prepare()
-        folder = _made(experiment.folder)
+        folder = experiment.folder
         model = describe_model(provider, experiment.model_name_or_path, experiment.model_options(), folder)
         said = experiment.model_dump(mode="json", exclude_unset=True)
         self._about = about_run(said, asked.seed, model)
         self._model = model_key(model)
         self._traces = TraceKeeper(provider, folder, asked.traces, digest([self._model, asked.seed]))
         self._listening = False
-        self._store = Store(folder / "records")
         cached = LogitCache(provider, int(asked.cache_gib * _GIB)) if asked.cache_gib else provider
         self._drawer = Drawer(
             cached, self._store, model=self._model, seed=asked.seed, max_batch=asked.max_batch,
             max_new_tokens=experiment.generation.max_new_tokens, on_record=self._tally.on_record,
             listener=self._listener,
         )  # fmt: skip
+        self._check_items()
+
+    def _check_items(self) -> None:
+        """What does not fit this model is said now, and not when its turn has come."""
+        problems = []
+        for index, (task, items) in enumerate(self._test):
+            others = self._development[index].items if self._development else []
+            try:
+                self._drawer.check(task, [*others, *items])
+            except InputError as error:
+                problems.append(Problem(("evaluation", "tasks", index), in_yaml(str(error))))
+        if problems:
+            raise refusal(problems, self._experiment.file)
 
     def results(self) -> Results:
         """Do it all."""
@@ -153,7 +159,7 @@ class _Run:
     def _tune(self, trials: list[Trial]) -> list[Tuned]:
         """Tune all that is to be tuned, at each temperature; `trials` grows meanwhile."""
         hpo = self._experiment.hpo
-        storage = hpo.storage or str(self._experiment.folder / "study.journal")
+        storage = storage_of(self._experiment)
         items = sum(len(items) for _, items in self._development)
         done = []
         for tuning, sampling in self._tunings:
@@ -200,11 +206,3 @@ class _Run:
                 by_task.setdefault(record.task, []).append(record.score)
             scores[arm.name] = {task: sum(each) / len(each) for task, each in by_task.items()}
         return list(arms.values()), scores
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    return folder

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from ..trace.files import write_atomically
+from .config.yaml_file import dump_yaml
 from .inspect_logs.inspect_log import write_inspect_logs
 from .report.page import write_page
 from .results import Results
@@ -29,7 +28,7 @@ def write_all(results: Results, folder: Path, *, inspect_logs: bool = False) -> 
     """
     table = Table(results.rows)
     write_results(folder, results, table)
-    write_atomically(folder / "experiment.yaml", yaml.safe_dump(results.about["experiment"], sort_keys=False))
+    write_atomically(folder / "experiment.yaml", dump_yaml(results.about["experiment"]))
     write_page(folder / "report.html", results, table)
     if inspect_logs:
         write_inspect_logs(results, folder / "inspect")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BacktrackError, InputError
+from ..errors import BacktrackError, InputError, place_of
 from . import arguments
 
 if TYPE_CHECKING:
@@ -84,25 +84,24 @@ def _benchmark(options: argparse.Namespace) -> int:
         raise
     except Exception as error:  # an engine's own, such as no memory left
         _log.info("where it happened", exc_info=True)
-        raise BacktrackError(
-            f"the experiment ended on an error ({type(error).__name__}: {error}): what was written is kept, and "
-            "--resume goes on, perhaps with a smaller evaluation.max_batch"
-        ) from error
+        raise BacktrackError(_ended_on(error)) from error
     return _tell(options, experiment, results)
 
 
 def _run(options: argparse.Namespace, experiment: Experiment) -> Results:
-    """Load the model, and do it all."""
+    """Try what can be tried without the model, load it, and do it all."""
+    from ..benchmark.preparing import prepare
     from ..benchmark.progress import progress_on
     from ..benchmark.run import run
 
     if options.verbose:
         _log_more()
+    prepared = prepare(experiment, options.allow_code_execution)
     provider = arguments.load(experiment.model_name_or_path, experiment.engine, **experiment.model_options())
     with closing(progress_on()) as progress, _logs_above_bars():
         return run(
             experiment, provider, resume=options.resume, allow_code_execution=options.allow_code_execution,
-            progress=progress,
+            progress=progress, prepared=prepared,
         )  # fmt: skip
 
 
@@ -126,6 +125,14 @@ def _tell(options: argparse.Namespace, experiment: Experiment, results: Results)
             file=sys.stderr,
         )
     return 1 if failed else 0
+
+
+def _ended_on(error: Exception) -> str:
+    """What to say of an error that nobody has foreseen."""
+    what = "; ".join(filter(None, [f"{type(error).__name__}: {error}", place_of(error, ours=False)]))
+    no_memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    smaller = ", perhaps with a smaller evaluation.max_batch" if no_memory else ""
+    return f"the experiment ended on an error ({what}): what was written is kept, and --resume goes on{smaller}"
 
 
 def _say_interrupted(options: argparse.Namespace, experiment: Experiment) -> None:

@@ -31,8 +31,10 @@ def test_all_that_is_needed_to_repeat_it() -> None:
 def test_nothing_tells_whose_machine_it_is() -> None:
     """No folder, no host, no password."""
     experiment = {"hpo": {"storage": "postgresql://me:secret@host/db", "x": ["redis://:hidden@h", 1, None]}}
-    found = about_run(experiment, 0, {})
+    found = about_run(experiment | {"model_kwargs": {"token": "hf_x"}}, 0, {"options": {"api_key": "sk"}})
     assert found["experiment"]["hpo"] == {"storage": "postgresql://me:***@host/db", "x": ["redis://:***@h", 1, None]}
+    assert found["experiment"]["model_kwargs"] == {"token": "***"}
+    assert found["model"] == {"options": {"api_key": "***"}}
     text = json.dumps([versions(), machine()])
     for private in filter(None, (platform.node(), str(Path(about.__file__).parents[2]))):
         assert private not in text

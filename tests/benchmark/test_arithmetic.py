@@ -61,3 +61,17 @@ def test_parameters_that_cannot_be(made: Any, parameters: dict[str, Any]) -> Non
     """Each is a whole number."""
     with pytest.raises(InputError, match=f"{next(iter(parameters))} must be a whole number"):
         made(**parameters)
+
+
+@pytest.mark.parametrize(
+    ("made", "parameters"),
+    [(Sums, {"digits": 21}), (Products, {"digits": 100_000}), (GCD, {"largest": 10**20}), (LCM, {"largest": 10**5000})],
+)
+def test_numbers_whose_answer_nobody_could_read(made: Any, parameters: dict[str, Any]) -> None:
+    """An answer of more than 40 digits is none, so no number that is asked about has more than 20."""
+    (name,) = parameters
+    with pytest.raises(InputError, match=f"^{name} must be .*at most 20"):
+        made(**parameters)
+    for task in (Sums(digits=20, terms=9), Products(digits=20), LCM(largest=10**20 - 1)):
+        (item,) = task.items(limit=1)
+        assert task.score(item, item.data["answer"]).value == 1

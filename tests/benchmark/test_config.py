@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from backtrack_sampler.benchmark.arms import sampling_of
 from backtrack_sampler.benchmark.config import Experiment, read_experiment
+from backtrack_sampler.benchmark.config.yaml_file import dump_yaml, read_yaml
 from backtrack_sampler.errors import InputError
 
 PRINTED = """\
@@ -87,6 +89,23 @@ def test_the_file_of_backtracking_llm() -> None:
     assert [each["temperature"] for each in experiment.samplings()] == [0.7]
     assert experiment.model_options() == {"device": "cpu"}
     assert experiment.strategy_arms() == []
+
+
+def test_the_file_of_backtracking_llm_as_a_page_prints_it() -> None:
+    """Without its indentation: each key has the section that it belongs to, what is tuned among them."""
+    said = refused("\n".join(line.strip() for line in PRINTED.splitlines()) + "\n")
+    assert said == [
+        "6: evaluation.tasks: is missing: name one or more, such as [sums, gsm8k]",
+        "7: tasks: belongs under evaluation: write it there, indented",
+        "8: limit: belongs under evaluation: write it there, indented",
+        "9: output_dir: belongs under evaluation: write it there, indented",
+        "11: max_new_tokens: belongs under generation: write it there, indented",
+        "12: temperature: belongs under generation: write it there, indented",
+        "14: n_trials: belongs under hpo: write it there, indented",
+        "15: search_space: belongs under hpo: write it there, indented",
+        "16: min_probability: belongs under hpo.search_space: write it there, indented, with a range such as [0.1, 0.5]",
+        "17: backtrack_count: belongs under hpo.search_space: write it there, indented, with a range such as [1, 5]",
+    ]
 
 
 def test_little_is_enough() -> None:
@@ -232,6 +251,23 @@ def test_what_is_no_configuration(text: str, said: str) -> None:
     assert line.startswith(said)
 
 
+def test_what_is_written_is_read_as_it_was() -> None:
+    """Texts that look like numbers to somebody, and numbers that look like texts."""
+    texts = ["1e-3", "010", "0x1F", "1:30", "1_000", ".5", "no", "~", "2026-11-01", "a: b", "1.0", "-7", ".nan", "1e3x"]
+    data = {"texts": texts, "numbers": [0, -7, 10, 0.001, 1e-05, 1e22, 0.5, 1.0], **dict.fromkeys(texts, 1)}
+    file = write(dump_yaml(data))
+    assert read_yaml(file).data == data
+    assert [type(each) for each in read_yaml(file).data["numbers"]] == [int] * 3 + [float] * 5
+
+
+def test_numbers_are_decimal() -> None:
+    """As YAML 1.2 has them: what YAML 1.1 reads as octal, hexadecimal or in sixties is text."""
+    said = "[10, +3, -0, 1e3, 1e-3, .5, 1., 0.25, 010, 0x10, 0b1, 1_0, 1:30, 1:30.5, 1e3x, .inf]"
+    assert read_yaml(write(said)).data == [
+        10, 3, 0, 1000.0, 0.001, 0.5, 1.0, 0.25, "010", "0x10", "0b1", "1_0", "1:30", "1:30.5", "1e3x", float("inf"),
+    ]  # fmt: skip
+
+
 def test_files_that_cannot_be_read() -> None:
     """One clear line, too."""
     with pytest.raises(InputError, match=r"cannot read none\.yaml: No such file"):
@@ -252,7 +288,10 @@ BAD = [
     ("evaluation: {tasks: [sums:a=1,b=2]}", "evaluation.tasks[1]: no task 'b=2': between [ and ] a comma ends"),
     ("evaluation: {tasks: [sums, Sums]}", "evaluation.tasks[1]: is what sums is: leave one out"),
     ("evaluation: {tasks: [sums], limit: -5}", "evaluation.limit: must be at least 1, not -5"),
+    ("evaluation: {tasks: [sums], limit: 10000000}", "evaluation.limit: must be at most 1000000, not 10000000"),
     ("evaluation: {tasks: [sums], limit: 0.1}", "evaluation.limit: must be a whole number, not 0.1"),
+    ("evaluation: {tasks: [sums], max_batch: 20000}", "evaluation.max_batch: must be at most 10000, not 20000"),
+    ("evaluation: {tasks: [sums], cache_gib: 1e308}", "evaluation.cache_gib: must be at most 100000, not 1e+308"),
     ("evaluation: {tasks: [sums], seed: -1}", "evaluation.seed: must be at least 0, not -1"),
     ("evaluation: {tasks: [sums], chat: maybe}", "evaluation.chat: must be true or false, not 'maybe'"),
     ("generation: 5", "generation: must be a section with keys of its own, not 5"),
@@ -284,6 +323,33 @@ BAD = [
     ("operator_to_tune: antislop", "operator_to_tune: antislop tuned: a strategy has no search space of its own"),
     ("hpo: {tune: [repetition, repetition]}", "hpo.tune[1]: has the name of hpo.tune[0], repetition tuned: give it"),
     ("hpo: {tune: [{name: x}]}", "hpo.tune[0]: needs one of operator: and strategy:"),
+    (
+        "operator_to_tune: repetition\nhpo: {storage: study.db}",
+        "hpo.storage: storage must be journal:PATH, a path that ends in .journal or .log",
+    ),
+    ("operator_to_tune: repetition\nhpo: {storage: 'foo://bar'}", "hpo.storage: foo://bar: no database is called foo"),
+    (
+        "operator_to_tune: repetition\nhpo: {storage: ~nosuchuser/a.journal}",
+        "hpo.storage: nobody knows where ~nosuchuser is at home",
+    ),
+    ("evaluation: {tasks: [sums], output_dir: ~nosuchuser/x}", "evaluation.output_dir: nobody knows where ~nosuchuser"),
+    ("evaluation: {tasks: [sums], output_dir: ''}", "evaluation.output_dir: is empty: write a path"),
+    ('evaluation: {tasks: [sums], output_dir: "a\\0b"}', "evaluation.output_dir: no path can be 'a\\x00b'"),
+    ("hpo: {n_trials: 3}", "hpo.n_trials: is for tuning, and nothing is tuned: add operator_to_tune: NAME, or leave"),
+    ("strategies: [{name: '', operator: never}]", "strategies[0].name: is empty: write a name, or leave the line out"),
+    ("strategies: [{name: '  ', operator: never}]", "strategies[0].name: is empty: write a name"),
+    ('strategies: [{name: "a\\nb", operator: never}]', "strategies[0].name: must be one line of text, not 'a\\nb'"),
+    ("hpo: {tune: [{name: '', operator: repetition}]}", "hpo.tune[0].name: is empty: write a name"),
+    ("evaluation: {tasks: [sums], limit: 010}", "evaluation.limit: must be a whole number, not '010': write it in dec"),
+    ("evaluation: {tasks: [sums], limit: 1:30}", "evaluation.limit: must be a whole number, not '1:30': write it in"),
+    ("evaluation: {tasks: [sums], limit: '10'}", "evaluation.limit: must be a whole number, not '10': leave the quo"),
+    ("evaluation: {tasks: [sums], limit: ten}", "evaluation.limit: must be a whole number, not 'ten'"),
+    ("evaluation: {tasks: [many], num_fewshot: 9}", "evaluation.num_fewshot: many takes 5 examples at most"),
+    ("evaluation: {tasks: [nothing], num_fewshot: 9}", "evaluation.tasks[0]: no task 'nothing': did you mean sums?"),
+    (
+        "operator_to_tune: repetition\nevaluation: {tasks: [sums]}\nhpo: {n_trials: 3}\nhpo: {n_trials: 4}",
+        "hpo: is there twice: leave one out",
+    ),
     ("hpo: {tune: [7]}", "hpo.tune[0]: must be a spec, such as repetition, or keys of its own, not 7"),
     (
         "operator_to_tune: ProbabilityThreshold\nhpo: {search_space: {min_probability: }}",
@@ -295,7 +361,7 @@ BAD = [
     ),
     (
         "operator_to_tune: repetition\nhpo: {search_space: {max_repetitions: [0, 5]}}",
-        "hpo.search_space: repetition tuned cannot be tuned with max_repetitions=0",
+        "hpo.search_space.max_repetitions: repetition tuned cannot be tuned with max_repetitions=0",
     ),
     (
         "operator_to_tune: repetition\nhpo: {search_space: {max_repetitions: [5, 1]}}",
@@ -320,6 +386,14 @@ def test_a_folder_that_nobody_may_write(monkeypatch: pytest.MonkeyPatch) -> None
     assert line == f"2: evaluation.output_dir: you may not write to {Path.cwd()}: choose another folder"
 
 
+def test_logs_that_nothing_here_can_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said at once, and not after hours, when they would be written."""
+    monkeypatch.setitem(sys.modules, "inspect_ai", None)
+    (line,) = refused("evaluation:\n  tasks: [sums]\n  inspect_logs: true\n")
+    assert line.startswith("3: evaluation.inspect_logs: needs inspect-ai: pip install")
+    assert not of(evaluation={"tasks": ["sums"], "inspect_logs": False}).evaluation.inspect_logs
+
+
 def test_code_is_run_only_with_consent() -> None:
     """A task that runs what a model has written is an error like any other where nobody has agreed to that."""
     text = "evaluation: {tasks: [humaneval], limit: 0}\n"
@@ -327,17 +401,14 @@ def test_code_is_run_only_with_consent() -> None:
     assert len(refused(text)) == 1
 
 
-def test_without_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("library", ["pydantic", "yaml"])
+def test_without_the_libraries(library: str) -> None:
     """One line names the command that installs them."""
-    for library in ("pydantic", "yaml"):
-        with monkeypatch.context() as context:
-            for name in [each for each in sys.modules if each.startswith("backtrack_sampler.benchmark.")]:
-                context.delitem(sys.modules, name)
-            context.setitem(sys.modules, library, None)
-            with pytest.raises(
-                ImportError, match=r'^\w+ is not installed: pip install "backtrack_sampler\[benchmark\]"$'
-            ):
-                __import__("backtrack_sampler.benchmark.config.experiment")
+    code = f"import sys; sys.modules[{library!r}] = None; import backtrack_sampler.benchmark.config"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()[-1]
+    assert said.endswith(' is not installed: pip install "backtrack_sampler[benchmark]"')
+    assert "MissingPackageError" in said
 
 
 KEYS = [*Experiment.model_fields, "tasks", "limit", "temperature", "name", "strategy", "operator", "chain", "tune"]

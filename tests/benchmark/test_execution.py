@@ -93,6 +93,9 @@ def test_a_program_passes_when_all_of_it_was_run() -> None:
         "\ud800",
         "(" * 500,
         "del __builtins__; open",
+        "import builtins; builtins.exec = lambda *_: None",
+        "import builtins\nreal = compile\nbuiltins.compile = lambda *_, **__: real('', '', 'exec')",
+        "import builtins; builtins.type = builtins.repr = builtins.BaseException = None",
     ],
 )
 def test_who_does_not_come_to_the_end_has_not_passed(program: str) -> None:
@@ -215,6 +218,27 @@ def test_it_has_a_folder_of_its_own_that_goes_away(folders: Path) -> None:
     )
     assert execute([program])[:2] == (PASSED, "")
     assert list(folders.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", ["os.mkdir(f'{n}')", "os.mkdir('a'); os.chdir('a')", "os.symlink('a', f'{n}')"])
+def test_what_would_have_to_be_cleared_away_is_counted(folders: Path, make: str) -> None:
+    """A program makes a hundred folders and links, and not so many that deleting them takes a minute."""
+    assert execute([f"import os\nfor n in range(99): {make}"]).outcome == PASSED
+    found = execute([f"import os\nfor n in range(20_000): {make}"])
+    assert (found.outcome, "may not make 100 files and folders" in found.detail) == (FAILED, True)
+    assert list(folders.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_deleted_ends_nothing(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders in folders, deeper than Python's own functions go: what became of the program is still known."""
+    without_hook(tmp_path, monkeypatch)
+    program = "import os\nfor _ in range(1500):\n    os.mkdir('a'); os.chdir('a')"
+    try:
+        assert execute([program]).outcome == PASSED
+    finally:  # nor could it be deleted by pytest
+        subprocess.run(["rm", "-rf", folders], check=True)
 
 
 OUTSIDE = [

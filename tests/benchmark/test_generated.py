@@ -219,6 +219,7 @@ def test_as_many_items_as_there_are() -> None:
     items = _task("sums").items(limit=10**6)
     assert 400 < len(items) == len({item.id for item in items}) < 1000
     assert len(_task("needle").items(limit=1000)) == 1000
+    assert _task("sums").items(limit=10**25) == items
 
 
 @pytest.mark.parametrize("chat", [False, True])

@@ -79,6 +79,12 @@ def test_all_problems_are_there_as_they_are() -> None:
     assert task().name == "humaneval"
 
 
+@pytest.mark.parametrize(("workers", "waiting"), [(1, 2), (2, 4), (64, 16)])
+def test_few_texts_wait_to_be_judged(workers: int, waiting: int) -> None:
+    """On many processors too: whoever kills the process loses those that wait."""
+    assert HumanEval(allow_code_execution=True, workers=workers).scored_together == waiting
+
+
 def test_no_development_split_unless_it_is_asked_for() -> None:
     """The error says how to ask for one."""
     with pytest.raises(InputError, match="no development split.*humaneval:development=40"):

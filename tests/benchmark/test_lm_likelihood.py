@@ -55,6 +55,19 @@ def test_continuations(both: tuple[BacktrackLM, HFLM]) -> None:
     same(ours.loglikelihood(requests, True), theirs.loglikelihood(requests, True))
 
 
+@pytest.mark.parametrize("white", [" ", "\n", "  \n"])
+def test_contexts_of_nothing_but_white_space(white: str) -> None:
+    """They go to the continuation, which then begins the text, also where the model begins none itself; nothing
+    after nothing is certain."""
+    lm = BacktrackLM(FakeProvider(["a", "b", "c", " ", "\n", ""], eos=5))
+    pairs = [("ab", "c"), (white, "ab"), ("", ""), (white, ""), ("", f"{white}ab")]
+    found = lm.loglikelihood(asked("loglikelihood", *pairs), True)
+    assert found[1] == found[4]
+    assert found[2] == (0.0, True)
+    assert found[:1] == lm.loglikelihood(asked("loglikelihood", pairs[0]), True)
+    assert lm.loglikelihood(asked("loglikelihood", ("", "")), True) == [(0.0, True)]
+
+
 def test_what_greedy_decoding_writes(both: tuple[BacktrackLM, HFLM]) -> None:
     """A continuation that is the most probable one is said to be so, and one whose last token is not is not."""
     ours, theirs = both

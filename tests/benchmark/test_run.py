@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from letters import Letters, letters_model
 
 from backtrack_sampler import InputError
 from backtrack_sampler.benchmark.config import read_experiment
+from backtrack_sampler.benchmark.preparing import prepare
 from backtrack_sampler.benchmark.progress import Progress
 from backtrack_sampler.benchmark.results import Results
 from backtrack_sampler.benchmark.run import run
 from backtrack_sampler.benchmark.table import Table
+from backtrack_sampler.benchmark.tasks import Item
 
 LETTERS = Path(__file__).with_name("letters.py")
 PICKY = "probability-threshold:min_probability=0.2"
@@ -57,7 +60,7 @@ def scores(results: Results) -> dict[str, Any]:
 
 def test_an_experiment_leaves_everything_that_is_said_of_it(tmp_path: Path) -> None:
     """Tables, report, per-item files, what it was run with and logs are in one folder; rows have their controls."""
-    given = config(tmp_path)
+    given = config(tmp_path, device="1e-3")  # a text, which some read as a number
     given["evaluation"]["inspect_logs"] = True
     found = finished(given)
     assert [path for name in WRITTEN if not (path := tmp_path / name).is_file()] == []
@@ -71,6 +74,19 @@ def test_an_experiment_leaves_everything_that_is_said_of_it(tmp_path: Path) -> N
     assert again.model_dump() == read_experiment(given).model_dump()
     said = json.loads((tmp_path / "results.json").read_text())
     assert said["about"]["seed"] == 0
+
+
+def test_no_secret_is_in_any_file(tmp_path: Path) -> None:
+    """Not in tables, page, logs, records or what it was run with."""
+    given = config(tmp_path, model_kwargs={"token": "hf_secret"})
+    given["evaluation"]["inspect_logs"] = True
+    finished(given)
+    content = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    for log in tmp_path.glob("inspect/*.eval"):
+        with zipfile.ZipFile(log) as parts:
+            content |= {log / name: parts.read(name) for name in parts.namelist()}
+    assert [file for file, each in content.items() if b"hf_secret" in each] == []
+    assert "token: '***'" in (tmp_path / "experiment.yaml").read_text()
 
 
 def test_a_folder_with_texts_is_not_written_to_unasked(tmp_path: Path) -> None:
@@ -171,6 +187,21 @@ def test_ctrl_c_leaves_results_that_say_that_they_are_not_complete(tmp_path: Pat
     whole = finished(config(tmp_path), resume=True)
     assert whole.complete
     assert set(keys(tmp_path).values()) == {1}
+
+
+def test_an_item_that_does_not_fit_is_said_before_anything_is_drawn(tmp_path: Path) -> None:
+    """Of the test split as well, before tuning; with the place of its task in the file."""
+    file = tmp_path / "e.yaml"
+    file.write_text(yaml.safe_dump(config(tmp_path / "out", hpo={"n_trials": 2, "tune": ["probability-threshold"]})))
+    model = letters_model()
+    model.context_size = 6
+    prepared = prepare(experiment := read_experiment(file))
+    prepared.asked.test[0].items[30] = Item("31st", "abcabcabc", data={"letter": "a"})
+    with pytest.raises(
+        InputError, match=r"e\.yaml, line \d+: evaluation\.tasks\[0\]: task letters, item 31st: the prompt has 9"
+    ):
+        run(experiment, model, prepared=prepared)
+    assert not keys(tmp_path / "out")
 
 
 def test_a_disk_that_is_full_is_said_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from backtrack_sampler.benchmark.arms import Arm, sampling_of
 from backtrack_sampler.benchmark.tuning import study_storage, study_worker
 from backtrack_sampler.benchmark.tuning.search_space import Tuning
-from backtrack_sampler.benchmark.tuning.storage_names import check_storage, journal_of
+from backtrack_sampler.benchmark.tuning.storage_names import journal_of
 from backtrack_sampler.benchmark.tuning.study import Partial, Tuned, tune
 from backtrack_sampler.benchmark.tuning.study_trials import WORKER
 from backtrack_sampler.errors import InputError, MissingPackageError
@@ -62,14 +62,6 @@ def test_a_path_that_ends_so_is_a_journal(ending: str, tmp_path: Path, monkeypat
     assert [each.name for each in (tmp_path / "a").iterdir() if each.suffix not in (".flock", ".lock")] == [
         f"study{ending}"
     ]
-
-
-@pytest.mark.parametrize("said", ["study.db", "", ".log", "journal:", "journal://host/x", "redis://localhost"])
-def test_what_names_no_storage_is_refused_without_opening_anything(said: str) -> None:
-    """One line says what can be written instead."""
-    with pytest.raises(InputError, match="^storage ") as error:
-        check_storage(said)
-    assert "\n" not in str(error.value)
 
 
 def test_a_file_of_somebody_else_is_left_as_it_is(tmp_path: Path) -> None:

@@ -97,6 +97,12 @@ def test_the_first_setting_is_the_one_that_nobody_has_tuned() -> None:
     assert first.parameters == {"min_probability": 0.05, "backtrack_count": 1, "retry": "ban"}
 
 
+def test_any_whole_number_is_a_seed() -> None:
+    """Also one that is too large for NumPy."""
+    first, again = (_tried(_tune(_measure, 3, seed=10**30).trials) for _ in range(2))
+    assert first == again
+
+
 @pytest.mark.parametrize("stored", [False, True])
 def test_the_same_seed_tries_the_same_settings(tmp_path: Path, stored: bool) -> None:
     """Also where the study was ended after a few of them, and gone on with."""

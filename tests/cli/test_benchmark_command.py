@@ -124,6 +124,17 @@ def test_errors_come_before_the_model(runs: Runs, command: Callable[..., Done]) 
     assert not Path("out").exists()
 
 
+def test_what_only_trying_shows_comes_before_the_model_too(runs: Runs, command: Callable[..., Done]) -> None:
+    """Folder, storage, items and whether tasks can score: said with their lines, and no model is loaded."""
+    Path("out/records").mkdir(parents=True)
+    Path("out/study.journal").write_text("hello\n")
+    write(SMALL + "operator_to_tune: repetition\n")
+    done = command()
+    assert (done.code, done.out, runs.loaded) == (2, "", [])
+    assert done.err.startswith("backtrack-sampler: e.yaml, line 2: evaluation.output_dir: ")
+    assert "is not the journal of a study" in done.err
+
+
 def test_check(runs: Runs, command: Callable[..., Done]) -> None:
     """--check says what would be run: rows, items, texts, controls; nothing is loaded, nothing written."""
     write("""\
@@ -152,6 +163,12 @@ run_baseline: false
     assert not Path("out").exists()
     write_record(Path("out"))
     assert "out (has texts already: --resume goes on with them)" in command("--check").out
+
+
+def test_check_keeps_secrets(command: Callable[..., Done]) -> None:
+    """What is only for the model's loader is not on the screen."""
+    write(SMALL + "model_name_or_path: org/name\nmodel_kwargs: {token: hf_x, dtype: float32}\n")
+    assert "model         org/name, token ***, dtype float32\n" in command("--check").out
 
 
 def test_names_stay_whole(command: Callable[..., Done]) -> None:
@@ -220,18 +237,30 @@ def test_texts_that_have_failed(runs: Runs, command: Callable[..., Done]) -> Non
     )
 
 
-def test_an_engine_that_fails(runs: Runs, command: Callable[..., Done], caplog: pytest.LogCaptureFixture) -> None:
-    """One line, which says that nothing is lost; --verbose shows where."""
+@pytest.mark.parametrize(
+    ("error", "smaller"),
+    [
+        (MemoryError("no room"), ", perhaps with a smaller evaluation.max_batch"),
+        (RuntimeError("CUDA error: out of memory"), ", perhaps with a smaller evaluation.max_batch"),
+        (KeyError("x"), ""),
+    ],
+)
+def test_an_engine_that_fails(
+    runs: Runs, command: Callable[..., Done], caplog: pytest.LogCaptureFixture, error: Exception, smaller: str
+) -> None:
+    """One line, which says where, and that nothing is lost; what helps where memory has run out. --verbose shows
+    all of it."""
 
     def fail() -> None:
-        raise MemoryError("no room")
+        raise error
 
     runs.before = fail
     done = command()
     assert done.code == 2
+    where = f"{Path(__file__).name}, line {fail.__code__.co_firstlineno + 1}"
     assert done.err == (
-        "backtrack-sampler: the experiment ended on an error (MemoryError: no room): what was written is kept, and "
-        "--resume goes on, perhaps with a smaller evaluation.max_batch\n"
+        f"backtrack-sampler: the experiment ended on an error ({type(error).__name__}: {error}; {where}): what was "
+        f"written is kept, and --resume goes on{smaller}\n"
     )
     assert command("--resume", "--verbose").code == 2
     assert any(record.exc_info for record in caplog.records)

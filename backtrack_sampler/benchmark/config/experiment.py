@@ -16,6 +16,7 @@ except ImportError as error:
     raise MissingPackageError('pydantic is not installed: pip install "backtrack_sampler[benchmark]"') from error
 
 from ..arms import Arm
+from ..places import whole_path
 from ..tasks import Task
 from ..tuning.search_space import Tuning
 from .contenders import unclear
@@ -23,7 +24,7 @@ from .model_section import ModelSection
 from .planned_arms import PlannedArms
 from .problems import Problem, problems_of, refusal, written
 from .sections import Contender, Controls, Evaluation, Generation, Hpo, or_none, or_nothing
-from .tunings import tunings
+from .tunings import misplaced, tunings
 from .yaml_file import Place, YamlFile, read_yaml
 
 __all__ = ["RECORDS", "Experiment", "read_experiment"]
@@ -95,10 +96,15 @@ class Experiment(ModelSection):
         asked = self.evaluation
         return [find_task(text, asked.num_fewshot, asked.chat, allow_code_execution) for text in asked.tasks]
 
+    @cached_property
+    def file(self) -> YamlFile:
+        """What it was read from, for messages about what is found out later."""
+        return YamlFile("the configuration", {})
+
     @property
     def folder(self) -> Path:
         """Where everything is written."""
-        return Path(self.evaluation.output_dir).expanduser()
+        return whole_path(self.evaluation.output_dir)
 
     @property
     def has_records(self) -> bool:
@@ -143,15 +149,30 @@ def read_experiment(
     try:
         experiment = Experiment.model_validate(data, context=context)
     except ValidationError as error:
-        problems += problems_of(error, file.data, Experiment)
+        problems += problems_of(error, file.data, Experiment, misplaced(data))
     problems += _twice(data)
     problems += unclear(data.get("strategies"))
     problems += [each for each in tunings(data) if isinstance(each, Problem)]
+    problems += _untuned(data)
     if experiment is not None and not problems:
         problems += _alike(experiment)
     if experiment is None or problems:
         raise refusal(problems, file)
+    vars(experiment)["file"] = file  # no field: it is no part of what is said, and two that say the same are equal
     return experiment
+
+
+def _untuned(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """How to tune, where nothing is tuned; what is as usual stays, for `model_dump` says that too."""
+    hpo = data.get("hpo")
+    if not isinstance(hpo, Mapping) or data.get("operator_to_tune") or hpo.get("tune") or hpo.get("search_space"):
+        return
+    for name, value in hpo.items():
+        field = Hpo.model_fields.get(name)
+        if field is not None and value not in (None, field.default):
+            yield Problem(
+                ("hpo", name), "is for tuning, and nothing is tuned: add operator_to_tune: NAME, or leave it out"
+            )
 
 
 def _twice(data: Mapping[str, Any]) -> Iterator[Problem]:

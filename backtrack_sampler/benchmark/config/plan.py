@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from ..private import without_secrets
 from ..rows import BEST_OF_N, MAJORITY, ORACLE
-from ..tasks.base_task import DEVELOPMENT, TEST
 from ..tuning.search_space import Tuning
+from .asked import asked_of
 from .experiment import Experiment
 
 __all__ = ["plan_of"]
@@ -23,13 +24,13 @@ def plan_of(experiment: Experiment, allow_code_execution: bool = False) -> str:
     Raises:
         InputError: the items of a task cannot be had here.
     """
-    asked = experiment.evaluation
-    tasks = experiment.find_tasks(allow_code_execution)
-    items = {task.name: len(task.items(TEST, asked.limit)) for task in tasks}
+    asked = asked_of(experiment, allow_code_execution)
+    items = {task.name: len(each) for task, each in asked.test}
     strategies, controls = experiment.strategy_arms(), experiment.control_arms()
     tunings, samplings = experiment.to_tune(), experiment.samplings()
     tuned = [experiment.row_name(tuning.name, sampling) for tuning in tunings for sampling in samplings]
-    rows, count, repeats = len(controls) + len(strategies) + len(tuned), sum(items.values()), asked.repeats
+    rows, count = len(controls) + len(strategies) + len(tuned), sum(items.values())
+    repeats = experiment.evaluation.repeats
     texts = [
         f"{rows} rows x {count:,} items x {repeats} {'repeat' if repeats == 1 else 'repeats'} = "
         f"{rows * count * repeats:,}"
@@ -37,8 +38,7 @@ def plan_of(experiment: Experiment, allow_code_execution: bool = False) -> str:
     if strategies or tuned:
         texts.append(f"for {BEST_OF_N}, {MAJORITY} and {ORACLE} as many tokens again as the strategies draw")
     if tunings:
-        limit = asked.development_limit or asked.limit
-        development = sum(len(task.items(DEVELOPMENT, limit)) for task in tasks)
+        development = sum(len(each) for _, each in asked.development)
         trials = len(samplings) * sum(tuning.n_trials for tuning in tunings)
         texts.append(
             f"for tuning at most {trials:,} trials x {development:,} items of the development split = "
@@ -68,8 +68,8 @@ def plan_of(experiment: Experiment, allow_code_execution: bool = False) -> str:
 def _model(experiment: Experiment) -> str:
     name = experiment.model_name_or_path or experiment.engine or "the embedded one"
     options = {"engine": experiment.engine, "device": experiment.device, **experiment.model_kwargs}
-    said = [f"{key} {value}" for key, value in options.items() if value is not None and value != name]
-    return ", ".join([name, *said])
+    others = {key: value for key, value in options.items() if value is not None and value != name}
+    return ", ".join([without_secrets(name), *(f"{key} {value}" for key, value in without_secrets(others).items())])
 
 
 def _tuned(tuning: Tuning) -> str:

@@ -12,7 +12,7 @@ from pydantic import AliasChoices, BaseModel, ValidationError
 from ...errors import InputError
 from .yaml_file import Place, YamlFile
 
-__all__ = ["Problem", "in_yaml", "near", "problems_of", "refusal", "written"]
+__all__ = ["ELSEWHERE", "Problem", "in_yaml", "near", "problems_of", "refusal", "written"]
 
 
 class Problem(NamedTuple):
@@ -61,6 +61,9 @@ def near(name: str, known: Iterable[str]) -> str:
 
 # -- pydantic's messages ---------------------------------------------------------------------
 
+#: The type of an error of ours that belongs to another place than where it was found; what it says, and where.
+ELSEWHERE = "elsewhere"
+
 _MISSING = {
     "evaluation": "is missing: write evaluation: {tasks: [...], output_dir: ...}",
     "tasks": "is missing: name one or more, such as [sums, gsm8k]",
@@ -76,19 +79,22 @@ _WANTED = {
     "dict_type": "a section with keys of its own",
     "model_type": "a section with keys of its own",
     "string_type": "text",
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "at most {le:g}",
+    "greater_than": "more than {gt:.15g}",
+    "greater_than_equal": "at least {ge:.15g}",
+    "less_than": "less than {lt:.15g}",
+    "less_than_equal": "at most {le:.15g}",
 }
 
 
-def problems_of(error: ValidationError, data: Any, model: type[BaseModel]) -> Iterator[Problem]:
+def problems_of(
+    error: ValidationError, data: Any, model: type[BaseModel], elsewhere: Mapping[str, str]
+) -> Iterator[Problem]:
     """What pydantic has found, in our words.
 
     Args:
         data: what it has read.
         model: what that was to become.
+        elsewhere: keys that are no fields of a section, and what to say of them where they stand in a wrong place.
     """
     for each in error.errors(include_url=False):
         kind, loc, value, context = each["type"], each["loc"], each["input"], each.get("ctx", {})
@@ -96,7 +102,9 @@ def problems_of(error: ValidationError, data: Any, model: type[BaseModel]) -> It
         if kind == "missing":
             yield Problem((*place, loc[-1]), _MISSING.get(str(loc[-1]), "is missing"))
         elif kind == "extra_forbidden":
-            yield Problem(place, _unknown(model, loc))
+            yield Problem(place, _unknown(model, loc, elsewhere))
+        elif kind == ELSEWHERE:
+            yield Problem(context["place"], in_yaml(context["said"]))
         elif kind == "value_error":
             yield Problem(place, in_yaml(str(context["error"])))
         elif kind == "invalid_key":
@@ -109,10 +117,23 @@ def problems_of(error: ValidationError, data: Any, model: type[BaseModel]) -> It
             if kind == "model_type" and isinstance(loc[-1], int):
                 yield Problem(place, f"must be a spec, such as repetition, or keys of its own, not {_short(value)}")
                 continue
-            quotes = ": put it in quotes" if kind == "string_type" and not isinstance(value, (list, dict)) else ""
-            yield Problem(place, f"must be {_WANTED[kind].format(**context)}, not {_short(value)}{quotes}")
+            wanted = _WANTED[kind].format(**context)
+            yield Problem(place, f"must be {wanted}, not {_short(value)}{_advice(kind, value)}")
         else:
             yield Problem(place, f"cannot be used: {each['msg']}")
+
+
+def _advice(kind: str, value: Any) -> str:
+    """What to do about a value of another type, where that is plain."""
+    if kind == "string_type":
+        return "" if isinstance(value, (list, dict)) else ": put it in quotes"
+    if kind not in ("int_type", "float_type") or not isinstance(value, str):
+        return ""
+    if re.fullmatch(r"[-+]?(0|[1-9]\d*)(\.\d*)?", value):
+        return ": leave the quotes out"
+    if re.fullmatch(r"[-+]?\d[\d_:.xXoObBa-fA-F]*", value):
+        return ": write it in decimal digits, without a zero before them and without _ or :"
+    return ""
 
 
 def _there(loc: Iterable[str | int], data: Any) -> Place:
@@ -131,7 +152,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _unknown(model: type[BaseModel], loc: Place) -> str:
+def _unknown(model: type[BaseModel], loc: Place, elsewhere: Mapping[str, str]) -> str:
     """What to say of a key that is not known: its name is perhaps another one's, or another section's."""
     section = model
     for step in loc[:-1]:
@@ -147,6 +168,8 @@ def _unknown(model: type[BaseModel], loc: Place) -> str:
             return "belongs to no section: write it at the beginning of a line"
         if isinstance(other, type) and issubclass(other, BaseModel) and name in other.model_fields:
             return f"belongs under {field}: write it there, indented"
+    if name in elsewhere:
+        return elsewhere[name]
     return f"is not known here: {near(name, section.model_fields)}"
 
 
@@ -169,6 +192,7 @@ _WORDS = (
     ),
     (r"(: quote it)? for the shell\b", ""),
     (r"\(--model FILE\.gguf\)", "(model_name_or_path: FILE.gguf)"),
+    (r"\(n_ctx=, --context\b", "(model_kwargs: {n_ctx: ...}"),
 )
 
 

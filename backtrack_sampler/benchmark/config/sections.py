@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import importlib.util
+import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 from ...errors import BacktrackError, InputError, MissingPackageError
@@ -23,10 +23,14 @@ try:
         field_validator,
         model_validator,
     )  # fmt: skip
+    from pydantic_core import PydanticCustomError
 except ImportError as error:
     raise MissingPackageError('pydantic is not installed: pip install "backtrack_sampler[benchmark]"') from error
 
+from ..places import check_folder, whole_path
+from ..tuning.storage_check import check_storage
 from .contenders import checked, cut_at_comma, kind_of
+from .problems import ELSEWHERE
 from .tunings import DEFAULT_TRIALS
 
 __all__ = [
@@ -77,16 +81,33 @@ def _task(text: str, info: ValidationInfo) -> str:
     from ..tasks.find import find_task
 
     allowed = bool((info.context or {}).get("allow_code_execution", True))
+    chat, shots = bool(info.data.get("chat")), info.data.get("num_fewshot")
     try:
-        find_task(text, info.data.get("num_fewshot"), bool(info.data.get("chat")), allowed)
+        find_task(text, shots, chat, allowed)
     except BacktrackError as error:
+        if shots is not None:
+            with suppress(BacktrackError):
+                find_task(text, None, chat, allowed)  # then it is not the task that is at fault
+                told = {"place": ("evaluation", "num_fewshot"), "said": str(error)}
+                raise PydanticCustomError(ELSEWHERE, "{said}", told) from error
         raise ValueError(f"no task {text!r}: {advice}" if (advice := cut_at_comma(text)) else str(error)) from error
     return text
 
 
+def _name(text: str) -> str:
+    """A name stands in tables, in files and on a page, in one line."""
+    if not text.strip():
+        raise ValueError("is empty: write a name, or leave the line out")
+    if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
+        raise ValueError(f"must be one line of text, not {text!r}")
+    return text
+
+
 Count = Annotated[int, Field(ge=1)]
+Limit = Annotated[int, Field(ge=1, le=1_000_000)]  # more is a slip: making the items alone would take hours
 Share = Annotated[float, Field(gt=0, le=1)]
 Temperature = Annotated[float, Field(ge=0)]
+Name = Annotated[str, AfterValidator(_name)]
 Spec = Annotated[str, AfterValidator(_spec)]
 TaskName = Annotated[str, AfterValidator(_task)]
 Temperatures = Annotated[list[Temperature], BeforeValidator(_listed), Field(min_length=1)]
@@ -120,29 +141,29 @@ class Evaluation(Section):
     num_fewshot: Annotated[int, Field(ge=0)] | None = None
     chat: bool = False
     tasks: Annotated[list[TaskName], BeforeValidator(_listed), Field(min_length=1)]
-    limit: Count | None = None
-    development_limit: Count | None = None
+    limit: Limit | None = None
+    development_limit: Limit | None = None
     output_dir: str = "benchmark_results"
     repeats: Count = Field(1, validation_alias=AliasChoices("repeats", "runs"))
     seed: Annotated[int, Field(ge=0)] = 0
-    max_batch: Count = 16
-    cache_gib: Annotated[float, Field(ge=0)] = 1.0
+    max_batch: Annotated[int, Field(ge=1, le=10_000)] = 16
+    cache_gib: Annotated[float, Field(ge=0, le=100_000)] = 1.0
     inspect_logs: bool = False
     traces: Annotated[int, Field(ge=0)] = 20
 
     @field_validator("output_dir", mode="after")
     @classmethod
     def _can_be_written(cls, text: str) -> str:
-        try:
-            path = Path(text).expanduser()
-            there = next(each for each in (path, *path.absolute().parents) if each.exists())
-            if not there.is_dir():
-                raise ValueError(f"{there} is a file, and a folder is needed: choose another one")
-            if not os.access(there, os.W_OK | os.X_OK):
-                raise ValueError(f"you may not write to {there}: choose another folder")
-        except OSError as error:
-            raise ValueError(f"no folder can be made at {text}: {error.strerror or error}") from error
+        with told():
+            check_folder(whole_path(text))
         return text
+
+    @field_validator("inspect_logs", mode="after")
+    @classmethod
+    def _can_be_logged(cls, wanted: bool) -> bool:
+        if wanted and importlib.util.find_spec("inspect_ai") is None:
+            raise ValueError('needs inspect-ai: pip install "backtrack_sampler[benchmark]", or leave it out')
+        return wanted
 
 
 class Generation(Section):
@@ -172,7 +193,7 @@ class Contender(Section):
         temperature, top_k, top_p, min_p: its own, in the place of those of `Generation`.
     """
 
-    name: Annotated[str, Field(min_length=1)] | None = None
+    name: Name | None = None
     strategy: str | None = None
     operator: str | None = None
     chain: Annotated[list[Spec], Field(min_length=1)] | None = None
@@ -231,7 +252,7 @@ class Tune(Section):
         n_trials: None: as in `Hpo`.
     """
 
-    name: Annotated[str, Field(min_length=1)] | None = None
+    name: Name | None = None
     operator: str | None = None
     strategy: str | None = None
     search_space: Annotated[dict[str, Any], BeforeValidator(or_nothing)] = {}
@@ -263,6 +284,14 @@ class Hpo(Section):
     n_trials: Count = DEFAULT_TRIALS
     search_space: Annotated[dict[str, Any], BeforeValidator(or_nothing)] = {}
     storage: str | None = None
-    study_name: str | None = None
+    study_name: Name | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     tune: Annotated[list[Tune], BeforeValidator(or_none)] = []
+
+    @field_validator("storage", mode="after")
+    @classmethod
+    def _can_be_opened(cls, text: str | None) -> str | None:
+        if text is not None:
+            with told():
+                check_storage(text)
+        return text

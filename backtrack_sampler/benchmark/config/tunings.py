@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import InputError
 from ...specs import parameters
 from ...strategy.operator_strategy import OperatorStrategy
-from ..tuning.search_space import Range, Tuning, read_range
+from ..tuning.search_space import EndError, Range, Tuning, read_range
 from .contenders import class_of, kind_of, with_every_n
 from .problems import Problem, in_yaml, near
 from .yaml_file import Place
 
-__all__ = ["DEFAULT_TRIALS", "tunings"]
+__all__ = ["DEFAULT_TRIALS", "misplaced", "tunings"]
 
 DEFAULT_TRIALS = 20
 _KINDS = ("operator", "strategy")
@@ -55,12 +56,10 @@ def _tuning(
     spec_place = (*place, said[0]) if said[0] in _KINDS else place
     try:
         kind = kind_of(text) if said[0] == "any" else said[0]
-        known = parameters(class_of(text, kind))
+        known = _parameters(text, kind)
     except InputError as error:
         yield Problem(spec_place, in_yaml(str(error)))
         return
-    if kind == "operator":
-        known = parameters(OperatorStrategy) | known
     ranges: dict[str, Range] = {}
     wrong = False
     for name, value in _mapping(space).items():
@@ -68,8 +67,7 @@ def _tuning(
             if name not in known:
                 raise InputError(f"{text} has no such parameter: {near(str(name), known)}")
             if value is None:
-                example = "[0.1, 0.5]" if isinstance(known[name].default, float) else "[1, 5]"
-                raise InputError(f"needs a range, such as {example}")
+                raise InputError(f"needs a range, such as {_example(known[name])}")
             ranges[name] = read_range(value)
         except InputError as error:
             yield Problem((*space_place, name), in_yaml(str(error)))
@@ -84,8 +82,33 @@ def _tuning(
             called if isinstance(called, str) else f"{entry[said[0]]} tuned", kind, text, ranges,
             trials if isinstance(trials, int) and trials > 0 else DEFAULT_TRIALS,
         )  # fmt: skip
+    except EndError as error:
+        yield Problem((*space_place, error.parameter) if ranges else spec_place, in_yaml(str(error)))
     except InputError as error:
         yield Problem(space_place if ranges else spec_place, in_yaml(str(error)))
+
+
+def misplaced(data: Mapping[str, Any]) -> dict[str, str]:
+    """What to say of each parameter of `operator_to_tune` where it stands in a wrong place."""
+    text = data.get("operator_to_tune")
+    try:
+        known = _parameters(text, kind_of(text)) if isinstance(text, str) else {}
+    except InputError:  # which `tunings` tells
+        return {}
+    return {
+        name: f"belongs under hpo.search_space: write it there, indented, with a range such as {_example(each)}"
+        for name, each in known.items()
+    }
+
+
+def _parameters(text: str, kind: str) -> dict[str, inspect.Parameter]:
+    """What of a spec can be tuned."""
+    around = parameters(OperatorStrategy) if kind == "operator" else {}
+    return around | parameters(class_of(text, kind))
+
+
+def _example(parameter: inspect.Parameter) -> str:
+    return "[0.1, 0.5]" if isinstance(parameter.default, float) else "[1, 5]"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""A YAML file as data, and the line on which each thing in it stands."""
+"""A YAML file as data, and the line on which each thing in it stands; and data as such a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ try:
 except ImportError as error:
     raise MissingPackageError('PyYAML is not installed: pip install "backtrack_sampler[benchmark]"') from error
 
-__all__ = ["Place", "YamlFile", "read_yaml"]
+__all__ = ["Place", "YamlFile", "dump_yaml", "read_yaml"]
 
 #: Keys and indices that lead to a thing: ("strategies", 0, "name").
 Place: TypeAlias = tuple[str | int, ...]
@@ -79,27 +79,48 @@ def _read(name: str, text: str) -> YamlFile:
         if node is None:
             raise InputError(f"{name} is empty: write at least evaluation: {{tasks: [...]}}")
         lines: dict[Place, int] = {}
-        repeated = []
+        repeated: dict[Place, int] = {}
         for place, line in _walk(node, (), ()):
             if line < 0:
                 raise InputError(f"{name}, line {-line}: an alias stands for something that it is itself a part of")
-            if place in lines:
-                repeated.append((place, line))
+            inside = any(place[:length] in repeated for length in range(len(place)))
+            if place in lines and not inside:  # what is in a section that is there twice is twice there as well
+                repeated[place] = line
             lines[place] = line
             if len(lines) > _MOST_NODES:
                 raise InputError(f"{name} is too large for a configuration: more than {_MOST_NODES:,} values")
-        return YamlFile(name, loader.construct_document(node), lines, repeated)
+        return YamlFile(name, loader.construct_document(node), lines, list(repeated.items()))
     finally:
         loader.dispose()
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-3 as the number that it is; by YAML 1.1 it would be text, for it has no dot."""
+    """Reads numbers as YAML 1.2 does, in decimal: by YAML 1.1, 010 would be 8, 1:30 would be 90, and 1e-3, which has
+    no dot, would be text."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+"), list("-+.0123456789")
+class _Dumper(yaml.SafeDumper):
+    """Puts into quotes what either of both would read as a number."""
+
+
+_NUMBERS = (
+    ("int", r"[-+]?(0|[1-9][0-9]*)$", "-+0123456789"),
+    ("float", r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?$", "-+.0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$", "-+."),
 )
+for _tag, _pattern, _first in _NUMBERS:
+    for _cls in (_Loader, _Dumper):
+        _cls.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+def dump_yaml(data: Any) -> str:
+    """Data as a file of which `read_yaml` makes the same data."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False)
 
 
 def _walk(node: yaml.Node, place: Place, above: tuple[yaml.Node, ...]) -> Iterator[tuple[Place, int]]:

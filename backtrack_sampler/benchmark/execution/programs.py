@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -50,7 +51,7 @@ class Limits:
         seconds: processor time, to the next whole second: how busy the machine is does not change what passes.
         wall: seconds on the clock, for a program that waits; None: four times the processor time.
         memory: bytes of address space.
-        file_size: bytes of each file that it writes; it may write a hundred.
+        file_size: bytes of each file that it writes; files, folders and links together may be a hundred.
         processes: with threads; of the user, where a program has no user of its own.
     """
 
@@ -97,7 +98,7 @@ def execute(parts: Sequence[str], limits: Limits = Limits()) -> Execution:
     """
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="program-", ignore_cleanup_errors=True) as folder,
+            _own_folder() as folder,
             tempfile.TemporaryFile() as request,
             tempfile.TemporaryFile() as report,
         ):
@@ -161,6 +162,17 @@ def _executed(parts: Sequence[str], limits: Limits, folder: str, request: IO[byt
     if before.startswith("{"):
         return Execution(ENDED_EARLY, f"exit status {code}", seconds, missing)
     return Execution(ERROR, f"Python did not start (exit status {code}): {' '.join(before.split())[-300:]}", seconds)
+
+
+@contextmanager
+def _own_folder() -> Iterator[str]:
+    """A folder for a program, deleted with all that it has made: what cannot be deleted is no reason to end a run."""
+    folder = tempfile.TemporaryDirectory(prefix="program-", ignore_cleanup_errors=True)
+    try:
+        yield folder.name
+    finally:
+        with suppress(OSError, RuntimeError):  # folders in folders, deeper than Python goes
+            folder.cleanup()
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -238,6 +238,16 @@ class BacktrackLM(TemplateLM):  # type: ignore[misc]  # lm_eval is not typed
 
     # -- scoring ---------------------------------------------------------------------------
 
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """The log-probability of continuations, each with whether it is the most probable one.
+
+        Nothing after nothing, which the harness does not take, is certain.
+        """
+        some = [any(request.args) for request in requests]
+        told = [request for request, there in zip(requests, some, strict=True) if there]
+        found = iter(super().loglikelihood(told, disable_tqdm))
+        return [next(found) if there else (0.0, True) for there in some]
+
     def loglikelihood_rolling(self, requests: list[Any], disable_tqdm: bool = False) -> list[float]:
         """The log-probability of whole texts, in windows as long as the context, each token once."""
         texts = [self.tok_encode(request.args[0]) for request in requests]
@@ -260,6 +270,7 @@ class BacktrackLM(TemplateLM):  # type: ignore[misc]  # lm_eval is not typed
     ) -> list[tuple[float, bool]]:
         asked = []
         for _, context, told in requests:
+            context = context or [self.prefix_token_id]  # white space alone goes to the continuation
             whole = Continuation([*context, *told], len(context))
             asked.append(whole.within(self.max_length))
             if asked[-1] is not whole:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ...checks import check_count
+from ...errors import InputError
 from .base_task import Item, Score
 from .few_shot import Solved, Wording
 from .generated import GeneratedTask
@@ -18,6 +19,7 @@ __all__ = ["GCD", "LCM", "Arithmetic", "Products", "Sums", "whole_number"]
 
 Numbers: TypeAlias = tuple[int, ...]
 
+_MOST_DIGITS = 20  # of a number that is asked about: a product has no more than the 40 that are read
 _WHOLE = re.compile(r"\s*(0|[1-9][0-9]{0,39})\s*\.?\s*")
 
 
@@ -66,7 +68,7 @@ class Sums(Arithmetic):
     One-digit sums of two terms are 55 problems: 8 are shown as examples, the others are asked in up to 16 ways.
 
     Args:
-        digits: of each term; one-digit numbers begin with 0.
+        digits: of each term, 1 to 20; one-digit numbers begin with 0.
         terms: how many.
         shots, chat: see `GeneratedTask`.
     """
@@ -81,7 +83,7 @@ class Sums(Arithmetic):
     )
 
     def __init__(self, digits: int = 1, terms: int = 2, shots: int = 3, chat: bool = False) -> None:
-        self.digits, self.terms = check_count("digits", digits), check_count("terms", terms, 2)
+        self.digits, self.terms = _digits(digits), check_count("terms", terms, 2)
         super().__init__(shots, chat)
 
     def draw(self, rng: random.Random) -> Numbers:
@@ -97,7 +99,7 @@ class Products(Arithmetic):
     One-digit products are 55 problems: 8 are shown as examples, the others are asked in up to 16 ways.
 
     Args:
-        digits: of each factor; one-digit numbers begin with 0.
+        digits: of each factor, 1 to 20; one-digit numbers begin with 0.
         shots, chat: see `GeneratedTask`.
     """
 
@@ -111,7 +113,7 @@ class Products(Arithmetic):
     )
 
     def __init__(self, digits: int = 1, shots: int = 3, chat: bool = False) -> None:
-        self.digits = check_count("digits", digits)
+        self.digits = _digits(digits)
         super().__init__(shots, chat)
 
     def draw(self, rng: random.Random) -> Numbers:
@@ -127,7 +129,7 @@ class GCD(Arithmetic):
     Up to 20 these are 210 problems: 8 are shown as examples, the others are asked in up to 12 ways.
 
     Args:
-        largest: number.
+        largest: number, of up to 20 digits.
         shots, chat: see `GeneratedTask`.
     """
 
@@ -140,7 +142,7 @@ class GCD(Arithmetic):
     )
 
     def __init__(self, largest: int = 20, shots: int = 3, chat: bool = False) -> None:
-        self.largest = check_count("largest", largest)
+        self.largest = _largest(largest)
         super().__init__(shots, chat)
 
     def draw(self, rng: random.Random) -> Numbers:
@@ -156,7 +158,7 @@ class LCM(Arithmetic):
     Up to 12 these are 78 problems: 8 are shown as examples, the others are asked in up to 12 ways.
 
     Args:
-        largest: number.
+        largest: number, of up to 20 digits.
         shots, chat: see `GeneratedTask`.
     """
 
@@ -169,7 +171,7 @@ class LCM(Arithmetic):
     )
 
     def __init__(self, largest: int = 12, shots: int = 6, chat: bool = False) -> None:
-        self.largest = check_count("largest", largest)
+        self.largest = _largest(largest)
         super().__init__(shots, chat)
 
     def draw(self, rng: random.Random) -> Numbers:
@@ -181,3 +183,17 @@ class LCM(Arithmetic):
 
 def _with_digits(rng: random.Random, digits: int) -> int:
     return rng.randint(10 ** (digits - 1) if digits > 1 else 0, 10**digits - 1)
+
+
+def _digits(value: int) -> int:
+    digits = check_count("digits", value)
+    if digits > _MOST_DIGITS:
+        raise InputError(f"digits must be at most {_MOST_DIGITS}, not {digits}")
+    return digits
+
+
+def _largest(value: int) -> int:
+    largest = check_count("largest", value)
+    if largest >= 10**_MOST_DIGITS:
+        raise InputError(f"largest must be a number of at most {_MOST_DIGITS} digits")
+    return largest

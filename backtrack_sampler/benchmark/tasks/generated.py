@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import random
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -112,7 +113,7 @@ class GeneratedTask(Task, Generic[P]):
         if split not in _USUAL:
             raise InputError(f"split must be {TEST} or {DEVELOPMENT}, not {split!r}")
         wanted = _USUAL[split] if limit is None else check_count("limit", limit)
-        found = list(islice(self._asked(split), wanted))
+        found = list(islice(self._asked(split), min(wanted, sys.maxsize)))  # more than that it does not take
         if not found:
             raise InputError(f"{self.name} has too few problems to ask any ({split}): make it harder")
         return found

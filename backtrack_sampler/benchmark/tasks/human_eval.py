@@ -23,6 +23,7 @@ __all__ = ["Calibration", "HumanEval", "calibrate", "canonical_programs", "judge
 #: The limit of a program: so many times the processor time of the canonical solution, and never less than the floor.
 TIMES, FLOOR = 20, 5.0
 
+_MOST_WAITING = 16  # texts until they are judged: they are what a kill -9 costs
 _PATIENCE = Limits(seconds=60)  # for canonical solutions, whose time nobody knows yet
 _calibrating = Lock()
 
@@ -65,7 +66,7 @@ class HumanEval(Task):
                 "which is not a sandbox: add --allow-code-execution if you accept that"
             )
         self._workers = workers or processors()
-        self.scored_together = 8 * self._workers
+        self.scored_together = min(2 * self._workers, _MOST_WAITING)
         self._known: dict[bytes, Score] = {}
         if self.development >= (count := len(_problems())):
             raise InputError(f"{self.name}: there are {count} problems, and some must be left to test on")

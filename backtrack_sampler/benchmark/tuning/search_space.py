@@ -17,7 +17,7 @@ from ...testing import FakeProvider
 from ..arms import Arm, sampling_of
 from .ranges import Choice, Choices, Numbers, Range, read_range, read_space
 
-__all__ = ["Choice", "Choices", "Numbers", "Range", "Tuning", "default_space", "read_range", "read_space"]
+__all__ = ["Choice", "Choices", "EndError", "Numbers", "Range", "Tuning", "default_space", "read_range", "read_space"]
 
 _COUNT = Numbers(1, 4, whole=True)
 
@@ -56,6 +56,18 @@ def default_space(name: str) -> dict[str, Range]:
     return dict(_DEFAULTS[cls.__name__])
 
 
+class EndError(InputError):
+    """An end of a range is not taken.
+
+    Attributes:
+        parameter: whose range it is.
+    """
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
 @dataclass(frozen=True)
 class Tuning:
     """What is tuned: one operator or strategy, which may have others beside it.
@@ -71,8 +83,8 @@ class Tuning:
         before, after: strategies of the same stream that are as they are, as in `Arm.strategies`.
 
     Raises:
-        InputError: it has no such parameter, or does not take what is at an end of its range. Nothing is
-            drawn for that, and no model loaded.
+        InputError: it has no such parameter.
+        EndError: it does not take what is at an end of a range. Nothing is drawn for that, and no model loaded.
     """
 
     name: str
@@ -156,7 +168,7 @@ class Tuning:
             for end in each.ends:
                 errors = [self._refused(others | {name: end}) for others in (needed, first, last)]
                 if all(errors):
-                    raise InputError(f"{self.name} cannot be tuned with {name}={end}: {errors[0]}")
+                    raise EndError(name, f"{self.name} cannot be tuned with {name}={end}: {errors[0]}")
 
     def _refused(self, values: Mapping[str, Choice]) -> str:
         """Why a strategy cannot be made of these values; "" where it can, or where only a model shows it."""

@@ -34,7 +34,7 @@ class SeededSampler(BaseSampler):  # type: ignore[misc]  # Optuna's types are no
         self._seed = seed
         self._first = dict(first)
         self._startup = startup
-        self._inner = TPESampler(seed=seed)
+        self._inner = TPESampler()  # another one for each trial: this one draws nothing
         self._place = 0
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import InputError
+from ..places import whole_path
 
-__all__ = ["check_storage", "journal_of"]
+__all__ = ["journal_of"]
 
 _JOURNAL = "journal:"
 _ENDINGS = (".journal", ".log")
@@ -15,6 +16,8 @@ _ENDINGS = (".journal", ".log")
 def journal_of(said: str) -> Path | None:
     """The file that "journal:PATH", or a path ending in .journal or .log, names; None for a database.
 
+    All workers append to it, also over NFS where that has locks. Anything with "://" is the URL of a database.
+
     Raises:
         InputError: it is neither.
     """
@@ -22,10 +25,10 @@ def journal_of(said: str) -> Path | None:
         path = said.removeprefix(_JOURNAL)
         if not path.strip() or path.startswith("//"):
             raise InputError(f"storage {said!r} names no file: write journal:PATH")
-        return Path(path).expanduser().absolute()
+        return whole_path(path).absolute()
     if "://" not in said:
         if said.endswith(_ENDINGS) and said not in _ENDINGS:
-            return Path(said).expanduser().absolute()
+            return whole_path(said).absolute()
         raise InputError(
             f"storage must be journal:PATH, a path that ends in .journal or .log, or the URL of a database, as "
             f"sqlite:///PATH, not {said!r}"
@@ -35,16 +38,3 @@ def journal_of(said: str) -> Path | None:
             "storage cannot be Redis, which does not tell when a worker has died: use a database or a file"
         )
     return None
-
-
-def check_storage(said: str) -> str:
-    """A storage as it is said, if it can be one; nothing is opened.
-
-    "journal:PATH" and any path that ends in .journal or .log are a file to which all workers append, also over
-    NFS where that has locks; anything with "://" is the URL of a database.
-
-    Raises:
-        InputError: it cannot be one.
-    """
-    journal_of(said)
-    return said

@@ -7,6 +7,7 @@ was after a crash: see `study_storage` and `study_worker`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,7 +21,7 @@ from .search_space import Tuning
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Measure", "OnTrial", "Partial", "Tuned", "trials_of", "tune"]
+__all__ = ["Measure", "OnTrial", "Partial", "Tuned", "trials_of", "try_storage", "tune"]
 
 
 Measure: TypeAlias = Callable[[Arm], Iterator[Partial]]
@@ -68,7 +69,7 @@ def tune(
         measure: runs an arm on the development split, always on the same items in the same order and in
             blocks of one size, and yields its running mean after each block. The caller sees to it that
             none of these items is reported on.
-        storage: see `storage_names.check_storage`; None for one process and no resuming.
+        storage: see `storage_names.journal_of`; None for one process and no resuming.
         study_name: of the studies of an experiment. What is tuned, and `about`, are added in short, so that
             nothing is mixed with what was found under other settings.
         seed: same seed, one worker: same settings tried.
@@ -83,18 +84,38 @@ def tune(
         KeyboardInterrupt, OSError, ModelError and whatever else is not a setting's fault: as it is raised; the
             setting is tried again by whoever goes on.
     """
-    try:
+    with _installed():
         from .study_worker import Worker
+    with Worker(tuning, sampling, measure, storage, on_trial) as worker:
+        worker.open_study(study_name, seed, about or {}, startup, warm_up)
+        worker.work()
+        return worker.best()
+
+
+def try_storage(storage: str) -> None:
+    """Open a storage, which makes it where it is not there, and close it: what is wrong with it is said now.
+
+    Raises:
+        InputError: it cannot be used.
+        MissingPackageError: Optuna is not installed, or the database's own package.
+    """
+    with _installed():
+        from .study_storage import StudyStorage
+    with StudyStorage(storage):
+        pass
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """A module that is missing is a package to install."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("backtrack_sampler"):
             raise
         raise MissingPackageError(
             f"{error.name} is not installed: pip install 'backtrack_sampler[benchmark]'"
         ) from error
-    with Worker(tuning, sampling, measure, storage, on_trial) as worker:
-        worker.open_study(study_name, seed, about or {}, startup, warm_up)
-        worker.work()
-        return worker.best()
 
 
 def trials_of(study: optuna.Study) -> list[Trial]:

@@ -26,7 +26,9 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from ...errors import InputError, MissingPackageError
+from ...errors import InputError
+from ..private import without_secrets
+from .storage_check import JOURNAL, database_of
 from .storage_names import journal_of
 from .study_trials import WORKER, fail
 
@@ -37,7 +39,6 @@ _log = logging.getLogger(__name__)
 _FILES = ("sqlite",)  # databases that are files
 _LOCKED = 60.0  # seconds until a lock that somebody holds is an error: they are held for milliseconds
 _BEAT, _GRACE = 30, 120  # seconds between signs of life in a database, and without one until a worker counts as dead
-_BEGIN = b'{"op_code":'  # of each line of a journal
 _UNSIGNED = timedelta(seconds=60)  # a trial is signed as soon as it is begun
 
 
@@ -45,7 +46,7 @@ class StudyStorage:
     """A storage, open while a worker works on a study in it.
 
     Args:
-        said: see `check_storage`; None keeps the study in memory, for one worker.
+        said: see `journal_of`; None keeps the study in memory, for one worker.
 
     Attributes:
         name: what to call it; without a password.
@@ -78,14 +79,10 @@ class StudyStorage:
                     return JournalStorage(JournalFileBackend(str(path), lock_obj=_Lock(path)))
                 except (ValueError, KeyError, TypeError, AssertionError) as error:  # what it makes of other files
                     raise _no_journal(path) from error
-        url = _url(said)
-        self.name = url.render_as_string(hide_password=True)
+        url = database_of(said)
+        self.name = without_secrets(said)
         with self.errors():
-            try:
-                return self._opened_database(url)
-            except ImportError as error:
-                wanted = error.__cause__.name if isinstance(error.__cause__, ImportError) else url.drivername
-                raise MissingPackageError(f"{self.name} needs the package {wanted}: pip install {wanted}") from error
+            return self._opened_database(url)
 
     def _opened_database(self, url: sqlalchemy.URL) -> BaseStorage:
         text = url.render_as_string(hide_password=False)
@@ -246,20 +243,13 @@ def _drop_half_line(path: Path) -> None:
 def _check_journal(path: Path) -> None:
     """Refuse to append to somebody's file."""
     with open(path, "rb") as file:
-        begin = file.read(len(_BEGIN))
-    if not _BEGIN.startswith(begin):
+        begin = file.read(len(JOURNAL))
+    if not JOURNAL.startswith(begin):
         raise _no_journal(path)
 
 
 def _no_journal(path: Path) -> InputError:
     return InputError(f"{path} is not the journal of a study: give another file")
-
-
-def _url(said: str) -> sqlalchemy.URL:
-    try:
-        return sqlalchemy.make_url(said)
-    except (sqlalchemy.exc.ArgumentError, ValueError) as error:
-        raise InputError(f"the study's storage is not a URL of a database: {error}") from error
 
 
 def _twice(url: str, **options: Any) -> RDBStorage:

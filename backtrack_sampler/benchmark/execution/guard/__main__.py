@@ -62,20 +62,22 @@ def main() -> NoReturn:
 
 def _run(parts: list[str], nonce: bytes, report: int) -> NoReturn:
     """Run the parts one after the other, in one namespace, and say how it went."""
-    write, leave, process = os.write, os._exit, os.getpid  # the program may put others in their place
-    here, passed = process(), nonce + b" passed\n"
+    # The program may put others in their place.
+    write, leave, process, run, make = os.write, os._exit, os.getpid, exec, compile
+    here, how = process(), nonce + b" failed, and so did saying how\n"
     module = types.ModuleType("program")  # not "__main__": what stands under `if __name__ == ...` is no part of it
     sys.modules["program"] = sys.modules["__main__"] = module
     for name in ("hook", "limits", "walls"):
         sys.modules.pop(name, None)
     try:
         for number, part in enumerate(parts, 1):
-            exec(compile(part, f"part {number}", "exec", dont_inherit=True), module.__dict__)
+            run(make(part, f"part {number}", "exec", dont_inherit=True), module.__dict__)
+        how = nonce + b" passed\n"
     except BaseException as error:  # whatever it is, SystemExit too: the program has not come to its end
-        passed = nonce + b" " + _described(error) + b"\n"
+        how = nonce + b" " + _described(error) + b"\n"
     finally:
         if process() == here:  # and not one that it has forked
-            write(report, passed)
+            write(report, how)
         leave(0)
 
 

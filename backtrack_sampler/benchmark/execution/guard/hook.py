@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = ["install"]
 
-_MOST_FILES = 100  # opened for writing; each has its own limit of size
+_MOST_FILES = 100  # opened for writing, each with its own limit of size; folders and links that are made, too
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -34,6 +34,9 @@ _PATHS: dict[str, list[tuple[int, int | None]]] = {
     "os.utime": [(0, 3)],
     "sqlite3.connect": [(0, None)],
 }
+
+#: Those that make something, which has to be cleared away afterwards.
+_MAKING = {"os.link", "os.mkdir", "os.symlink"}
 
 #: Processes, signals to them, code that is not Python's, and the network. Sockets themselves are harmless.
 _REFUSED = {
@@ -72,6 +75,10 @@ def install() -> None:
                 if left < 0 or not ours(path, None):
                     raise PermissionError(f"a program that is tried may not write {path!r}")
         elif (places := _PATHS.get(event)) is not None:
+            if event in _MAKING:
+                left -= 1
+                if left < 0:
+                    raise PermissionError(f"a program that is tried may not make {_MOST_FILES} files and folders")
             for path, place in places:
                 if not ours(arguments[path], None if place is None else arguments[place]):
                     raise PermissionError(f"a program that is tried may not do this: {event} {arguments[path]!r}")
