@@ -60,7 +60,8 @@ def test_the_same_seed_is_the_same_text_alone_or_among_others() -> None:
 
 
 def test_one_forward_pass_a_step() -> None:
-    """For all texts together, whatever they do: also where some go back, and where some are over and others begin."""
+    """For all texts together, whatever they do, those that went back too. Where texts begin, what their prompts have in
+    common is evaluated first."""
     provider = model()
     some = episodes(n=8, provider=provider)
     some.reset()
@@ -71,7 +72,8 @@ def test_one_forward_pass_a_step() -> None:
         outcomes = some.step([rng.choice([0, 0, 0, 1, 2]) for _ in range(8)])
         over += sum(each.is_over for each in outcomes)
         back += sum(each.taken_back > 0 for each in outcomes)
-        assert provider.forward_passes - before <= 1
+        begun = any(each.is_over for each in outcomes)
+        assert provider.forward_passes - before <= (3 if begun else 1)
     assert over > 5
     assert back > 50
 
@@ -105,10 +107,10 @@ def test_what_cannot_be_undone_is_clipped_and_said() -> None:
 def test_a_budget_cuts_going_back_and_forth() -> None:
     """Truncated, not terminated: nobody judges such a text."""
     judge = CountingJudge()
-    some = episodes(judge=judge, budget=6, max_retries=50)
+    some = episodes(judge=judge, budget=4)
     some.reset()
-    outcomes = [some.step([1])[0] for _ in range(6)]
-    assert [each.truncated for each in outcomes] == [False] * 5 + [True]
+    outcomes = [some.step([1])[0] for _ in range(4)]
+    assert [each.truncated for each in outcomes] == [False] * 3 + [True]
     assert not outcomes[-1].terminated
     assert outcomes[-1].summary is not None
     assert outcomes[-1].summary["score"] is None

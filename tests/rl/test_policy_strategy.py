@@ -64,7 +64,7 @@ def test_training_and_use_are_the_same_to_the_bit(lstm: int, seed: int) -> None:
         observation = outcome.observation
     if outcome.truncated:
         pytest.skip("this policy only goes back and forth: the environment cuts that off, in use it goes on")
-    watched, (tokens, stream) = in_use(net, PROMPTS[0], text_seed)
+    watched, (_, stream) = in_use(net, PROMPTS[0], text_seed)
     assert [(each[0], each[1]) for each in watched.seen] == [(each[0], each[1]) for each in acted]
     for (_, _, ours), (_, _, theirs) in zip(watched.seen, acted, strict=True):
         assert lstm == 0 or (ours[0].tobytes(), ours[1].tobytes()) == (theirs[0].tobytes(), theirs[1].tobytes())  # type: ignore[index]
@@ -79,14 +79,14 @@ def test_in_a_batch_it_is_asked_once_a_step_for_all_rows(lstm: int) -> None:
     net = policy(lstm, 3)
     made: Any = {"make_strategy": lambda: RlPolicyStrategy(None, net)}
     prompts = [str(item.prompt) for item in PROMPTS] * 4
-    options: Any = {"max_new_tokens": 15, "seed": 4, "temperature": 1.0}
+    options: Any = {"max_new_tokens": 15, "temperature": 1.0}
     sampler = BacktrackSampler(model())
     before = net.calls
-    together = sampler.generate_batch(prompts, **made, **options)
+    together = sampler.generate_batch(prompts, **made, **options, seeds=[4 + n for n in range(12)]).texts()
     calls = net.calls - before
     before = net.calls
     alone = [
-        BacktrackSampler(model(), RlPolicyStrategy(None, net)).generate_text(prompt, **{**options, "seed": 4 + n})
+        BacktrackSampler(model(), RlPolicyStrategy(None, net)).generate_text(prompt, **options, seed=4 + n)
         for n, prompt in enumerate(prompts)
     ]
     assert together == alone
@@ -95,7 +95,7 @@ def test_in_a_batch_it_is_asked_once_a_step_for_all_rows(lstm: int) -> None:
 
 def test_the_memory_counts_decisions_and_does_not_go_back_with_the_text() -> None:
     """It was asked as often as tokens were drawn, also for those that were taken back."""
-    net = policy(6, 1)
+    net = policy(6, 4)
     watched, (_, stream) = in_use(net, PROMPTS[0], 3)
     assert stream.stats.rollbacks > 0
     assert len(watched.seen) == stream.stats.drawn
@@ -124,7 +124,7 @@ def test_what_another_strategy_takes_back_is_no_decision() -> None:
     net = policy(6, 1)
     strategy = RlPolicyStrategy(None, net)
     strategy.operator = watched = Watched(net)
-    stream = BacktrackSampler(model(), ChainStrategy(Third(), strategy)).stream("a b", max_new_tokens=12, seed=1)
+    stream = BacktrackSampler(model(), ChainStrategy([Third(), strategy])).stream("a b", max_new_tokens=12, seed=1)
     list(stream)
     others = stream.stats.rollbacks - sum(action > 0 for _, action, _ in watched.seen)
     assert others >= 3
@@ -146,9 +146,9 @@ def test_actions_can_be_drawn_as_in_training() -> None:
 def test_it_keeps_to_what_all_strategies_keep_to() -> None:
     """The package's own checks, without a memory of decisions."""
     net = policy(0, 2)
-    check_strategy(lambda: RlPolicyStrategy(None, net))
+    check_strategy(lambda provider: RlPolicyStrategy(None, net))
     check_operator(lambda: RlPolicyOperator(net))
-    check_strategy(lambda: RandomPolicyStrategy([0.7, 0.2, 0.1]))
+    check_strategy(lambda provider: RandomPolicyStrategy([0.7, 0.2, 0.1]), remembers=True)  # by chance
 
 
 def test_another_model_is_refused() -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from ...pages import svg
 from ...terminal.layout import clip, printable
 from ..results import Results, Trial
 from ..rows import BEST_OF_N, Row
 from ..statistics.libraries import library
 from ..table import Table
 from ..table.entries import BASELINE, BETTER, WORSE, Entry
-from ...pages import svg
 from .curve import curves
 from .wording import change, number, score, span
 
