@@ -96,8 +96,11 @@ class Cache:
         if not tables:
             self._file.execute(f"PRAGMA application_id = {_OURS}")
             self._file.execute(_TABLE)
-        self._file.execute("COMMIT")
         self._file.execute("SELECT question, reply FROM replies LIMIT 1")
+        self._file.execute("COMMIT")
+        # A reply costs no wait for the disk: only a power failure can lose one, and then the file is still whole.
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = NORMAL")
 
     @contextmanager
     def _using(self) -> Iterator[None]:

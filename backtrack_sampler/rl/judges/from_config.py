@@ -51,6 +51,12 @@ def _checker(name: str) -> str:
     return name
 
 
+def _task(name: str) -> str:
+    with told():
+        find_task(name, allow_code_execution=True)  # whether that is allowed is not known here
+    return name
+
+
 class JudgeSection(Section):
     """Who says what a text is worth: one of `model`, `checker`, `task` and `kind`; nothing is the heuristic.
 
@@ -67,7 +73,7 @@ class JudgeSection(Section):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     kind: Literal["heuristic"] | None = None
-    task: str | None = None
+    task: Annotated[str, AfterValidator(_task)] | None = None
     checker: Annotated[str, AfterValidator(_checker)] | None = None
     model: Annotated[str, Field(min_length=1)] | None = None
     api_key: Annotated[SecretStr | None, BeforeValidator(_key), Field(exclude=True)] = None

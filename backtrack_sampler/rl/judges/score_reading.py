@@ -98,7 +98,8 @@ def shortened(text: str, length: int = 80) -> str:
 
 def _prepared(text: str, low: float, high: float) -> str:
     """Without markup, and without the scale; a range, 7-8, becomes two numbers that are joined."""
-    plain = _BOXED.sub(r" \1 ", _MARKUP.sub("", without_thoughts(text)))
+    plain = " ".join(_MARKUP.sub("", without_thoughts(text)).split())  # short runs of spaces: no pattern takes long
+    plain = _BOXED.sub(r" \1 ", plain)
     plain = _RANGE.sub(" to ", plain)
     scale = rf"(?<![\w.,/-]){low:g}\s*(?:to|and)\s*{high:g}(?![\w/%]|[.,]\d)"
     return re.sub(scale, "", plain, flags=re.IGNORECASE)
