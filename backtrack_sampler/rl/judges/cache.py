@@ -99,7 +99,8 @@ class Cache:
         self._file.execute("SELECT question, reply FROM replies LIMIT 1")
         self._file.execute("COMMIT")
         # A reply costs no wait for the disk: only a power failure can lose one, and then the file is still whole.
-        self._file.execute("PRAGMA journal_mode = WAL")
+        with suppress(sqlite3.OperationalError):  # another process is just doing it, or the file system cannot
+            self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = NORMAL")
 
     @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -26,6 +26,7 @@ __all__ = ["ChatEndpoint"]
 
 _OPENAI = "https://api.openai.com/v1"
 _KEY = "OPENAI_API_KEY"
+_NONE = "none"  # the client wants something
 _LEAST = 8  # characters of a key: what is shorter is a stand-in, and may be part of any word
 _BEGIN = "see that it runs, and check base_url"
 _RESUME = "go on with --resume when it is well again"
@@ -69,7 +70,8 @@ class ChatEndpoint:
             self.options["max_tokens"] = check_count("max_tokens", max_tokens)
         url = base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
         self.host, local = _host(url)
-        key, self._secret = _key(api_key, self.host, local)
+        key = _key(api_key, self.host, local)
+        self._hidden = _hiding(key)
         self._client = openai.OpenAI(api_key=key, base_url=url, timeout=self.timeout, max_retries=self.max_retries)
 
     def __repr__(self) -> str:
@@ -107,15 +109,15 @@ class ChatEndpoint:
             choices = completion.choices
             return self._hidden((choices[0].message.content if choices else None) or "")
         except Exception as error:
-            problem = self._problem(error, client.max_retries + 1, advice)
+            problem = self._problem(error, advice)
         if problem is None:
             return ""
         raise problem  # here, where nothing leads to the client's error
 
-    def _problem(self, error: Exception, times: int, advice: str) -> BacktrackError | None:
+    def _problem(self, error: Exception, advice: str) -> BacktrackError | None:
         """What to raise; None where the endpoint's filter has refused to read a text."""
         who = f"the judge {self.model} at {self.host}"
-        often = f", {times} times over" if times > 1 else ""
+        often = f", {times} times over" if (times := _tries(error)) > 1 else ""
         if isinstance(error, openai.APITimeoutError):
             return JudgeError(f"{who} has not answered within {self.timeout:g} s{often}: {advice}")
         if isinstance(error, openai.APIConnectionError):
@@ -145,9 +147,11 @@ class ChatEndpoint:
         words = body.get("message") if isinstance(body, Mapping) else None
         return shortened(self._hidden(str(words or error) or type(error).__name__), 160)
 
-    def _hidden(self, text: str) -> str:
-        """A text without the key, should somebody have repeated it."""
-        return text.replace(self._secret, "***") if self._secret else text
+
+def _tries(error: Exception) -> int:
+    """How often a request was sent, by what the client writes into each."""
+    request = getattr(error, "request", None)
+    return 1 + int(request.headers.get("x-stainless-retry-count", 0)) if request is not None else 1
 
 
 def _whole(text: str) -> str:
@@ -173,13 +177,18 @@ def _host(url: str) -> tuple[str, bool]:
     return (f"{name}:{port}" if port else name), local
 
 
-def _key(given: str | None, host: str, local: bool) -> tuple[str, str]:
-    """The key to send, and the same to hide; "" where it is none."""
+def _key(given: str | None, host: str, local: bool) -> str:
+    """The key to send."""
     key = (given if given is not None else os.environ.get(_KEY, "")).strip()
     if not key:
         if not local:
             raise InputError(f"no key for the judge at {host}: set {_KEY} in the environment, or api_key")
-        return "none", ""
+        return _NONE
     if not key.isascii() or not key.isprintable() or " " in key:
         raise InputError("api_key is no key: it has spaces or characters in it that no key has")
-    return key, key if len(key) >= _LEAST else ""
+    return key
+
+
+def _hiding(key: str) -> Callable[[str], str]:
+    """Takes a key out of a text, should somebody have repeated it. A function: no attribute has the key."""
+    return lambda text: text.replace(key, "***") if len(key) >= _LEAST else text

@@ -91,7 +91,8 @@ class JudgeSection(Section):
         named = [name for name in _KINDS if getattr(self, name) is not None]
         if len(named) > 1:
             raise ValueError(f"has {' and '.join(named)}, which are judges of their own: leave all but one out")
-        others = [name for name in _FOR_MODELS if name in self.model_fields_set]
+        usual = type(self).model_fields  # which a section that was written in full has, too
+        others = [name for name in _FOR_MODELS if getattr(self, name) != usual[name].default]
         if others and self.model is None:
             raise ValueError(f"has {others[0]}, which is for a model: name the model that judges, or leave it out")
         return self

@@ -32,7 +32,12 @@ def test_a_function_scores_prompt_and_text() -> None:
     assert judge.report() == {"judge": "length", "texts": 2, "errors": 0, "error": ""}
     assert CheckerJudge(lambda prompt, text: text in prompt).scores(texts("sky", "see")) == [1, 0]
     given: list[Any] = [True, 0, np.float32(0.5), np.bool_(True)]
-    assert [CheckerJudge(lambda prompt, text, each=each: each).scores(texts("x"))[0] for each in given] == [1, 0, 0.5, 1]
+    assert [CheckerJudge(lambda prompt, text, each=each: each).scores(texts("x"))[0] for each in given] == [
+        1,
+        0,
+        0.5,
+        1,
+    ]
     judge.close()
 
 
@@ -44,7 +49,10 @@ def test_what_is_no_score_is_an_error_that_says_where(given: Any) -> None:
         return given
 
     line = bad.__code__.co_firstlineno
-    with pytest.raises(StrategyError, match=rf"^checker bad returned {re.escape(f'{given!r:.60}')}, and .* \(test_checker_judge.py, line {line}\)$"):
+    with pytest.raises(
+        StrategyError,
+        match=rf"^checker bad returned {re.escape(f'{given!r:.60}')}, and .* \(test_checker_judge.py, line {line}\)$",
+    ):
         CheckerJudge(bad).scores(texts("x"))
 
 
@@ -54,7 +62,10 @@ def test_what_a_function_raises_is_an_error_that_says_where() -> None:
     def bad(prompt: str, text: str) -> float:
         return 1 / len(text)
 
-    with pytest.raises(StrategyError, match=rf"^checker bad raised ZeroDivisionError: .* \(test_checker_judge.py, line {bad.__code__.co_firstlineno + 1}\)$") as caught:
+    with pytest.raises(
+        StrategyError,
+        match=rf"^checker bad raised ZeroDivisionError: .* \(test_checker_judge.py, line {bad.__code__.co_firstlineno + 1}\)$",
+    ) as caught:
         CheckerJudge(bad).scores(texts("x", ""))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
@@ -119,14 +130,21 @@ def test_a_text_on_which_a_checker_fails_is_wrong() -> None:
     """It is counted, and the first error is told."""
     judge = CheckerJudge(Odd(failing=10))
     assert judge.scores(texts(*map(str, range(30)))) == [0] * 10 + [1] * 20
-    assert judge.report() == {"judge": "odd", "texts": 30, "errors": 10, "error": "the checker failed with KeyError: 'answer'"}
+    assert judge.report() == {
+        "judge": "odd",
+        "texts": 30,
+        "errors": 10,
+        "error": "the checker failed with KeyError: 'answer'",
+    }
 
 
 def test_a_checker_that_fails_on_most_texts_is_itself_wrong() -> None:
     """More than half of the first twenty, in however many calls; later ones are only counted."""
     judge = CheckerJudge(Odd(failing=11))
     judge.scores(texts(*map(str, range(5))))
-    with pytest.raises(StrategyError, match="the checker of task odd has failed on 11 of the first 11 texts: .*KeyError: 'answer'"):
+    with pytest.raises(
+        StrategyError, match="the checker of task odd has failed on 11 of the first 11 texts: .*KeyError: 'answer'"
+    ):
         judge.scores(texts(*map(str, range(5, 20)), "0"))
     late = CheckerJudge(Odd(failing=11))
     assert sum(late.scores(texts(*["20"] * 20, *["0"] * 30))) == 20

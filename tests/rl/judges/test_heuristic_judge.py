@@ -27,7 +27,9 @@ def test_the_formula_as_it_is_written_down() -> None:
     """The mean of distinct-1 to -3, of what is not repeated, and of 1 + L / ln V."""
     judge = HeuristicJudge(provider(math.log(0.5), math.log(0.25), math.log(0.25)))
     likely = 1 + (math.log(0.5) * 3 + math.log(0.25) * 3) / 6 / math.log(4)
-    (score,) = judge.scores(answers(" a b c a b a"))  # different: 3 of 6 words, 4 of 5 pairs, 4 of 4 triples, 3 of 3 fours
+    (score,) = judge.scores(
+        answers(" a b c a b a")
+    )  # different: 3 of 6 words, 4 of 5 pairs, 4 of 4 triples, 3 of 3 fours
     assert score == pytest.approx(((3 / 6 + 4 / 5 + 4 / 4) / 3 + 1 + likely) / 3)
 
 
@@ -35,12 +37,18 @@ def test_each_part_by_itself() -> None:
     """Weights leave parts out, and only their ratio counts."""
     model = provider(math.log(0.5), math.log(0.25), math.log(0.25))
     text = " a a a a a a"
-    assert HeuristicJudge(model, 1, 0, 0).scores(answers(text, " a", " a b")) == pytest.approx([(1 / 6 + 1 / 5 + 1 / 4) / 3, 1, 1])
+    assert HeuristicJudge(model, 1, 0, 0).scores(answers(text, " a", " a b")) == pytest.approx(
+        [(1 / 6 + 1 / 5 + 1 / 4) / 3, 1, 1]
+    )
     assert HeuristicJudge(model, 0, 1, 0).scores(answers(text, " a b c")) == pytest.approx([1 / 3, 1])
     assert HeuristicJudge(model, 0, 1, 0, repeated_size=1).scores(answers(text)) == pytest.approx([1 / 6])
-    assert HeuristicJudge(model, 0, 0, 1).scores(answers(text, " b", " b c a")) == pytest.approx([0.5, 0, 1 - (2 + 2 + 1) / 6])
+    assert HeuristicJudge(model, 0, 0, 1).scores(answers(text, " b", " b c a")) == pytest.approx(
+        [0.5, 0, 1 - (2 + 2 + 1) / 6]
+    )
     parts = [HeuristicJudge(model, *weights).scores(answers(text))[0] for weights in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
-    assert HeuristicJudge(model, 2, 4, 6).scores(answers(text)) == pytest.approx([(parts[0] + 2 * parts[1] + 3 * parts[2]) / 6])
+    assert HeuristicJudge(model, 2, 4, 6).scores(answers(text)) == pytest.approx(
+        [(parts[0] + 2 * parts[1] + 3 * parts[2]) / 6]
+    )
 
 
 def test_without_words_a_text_is_worth_nothing() -> None:
@@ -90,7 +98,9 @@ def test_weights_that_are_none_are_refused() -> None:
 
 def test_a_real_model_finds_its_own_words_better_than_noise(smollm) -> None:
     """A sentence, one that repeats itself, and letters without sense, in this order."""
-    given = texts(" blue because the air scatters light.", " blue blue blue blue blue blue blue blue", " qx zzv jjkq wqx vvbn qqz")
+    given = texts(
+        " blue because the air scatters light.", " blue blue blue blue blue blue blue blue", " qx zzv jjkq wqx vvbn qqz"
+    )
     good, repeated, noise = HeuristicJudge(smollm).scores(given)
     assert good > noise
     assert good > repeated
