@@ -36,6 +36,7 @@ __all__ = [
     "find_operator",
     "find_provider",
     "find_strategy",
+    "function_of_file",
     "load_provider",
     "model_parameter",
     "operator_names",
@@ -122,6 +123,20 @@ def class_of_file(path: str, wanted: str, kind: str, package: ModuleType, fits: 
     """
     module = _load_file(Path(path), package)
     return _one_of(_classes(module, fits), wanted, path, kind, module)
+
+
+def function_of_file(path: str, wanted: str, kind: str, package: ModuleType) -> Callable[..., Any]:
+    """The function of a kind ("checker") in somebody's file.
+
+    Args:
+        wanted: its name; "" where the file has only one.
+        package: what the file's relative imports begin at.
+
+    Raises:
+        InputError: there is none, or the file cannot be used.
+    """
+    module = _load_file(Path(path), package)
+    return _one_of(_functions(module), wanted, path, kind, module)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str], others: Iterable[str]) -> InputError:
@@ -328,6 +343,8 @@ def _one_of(found: Mapping[str, T], wanted: str, path: str, kind: str, module: M
 def _what_it_is(module: ModuleType, wanted: str, kind: str) -> str:
     """What to say of something in a file that is not what it is taken for."""
     there = vars(module).get(wanted)
+    if kind == "checker":
+        return "" if there is None else f": {wanted} is no function of a prompt and a text"
     if inspect.isfunction(there):
         return f": {wanted} is a function; one of a step is an operator" + (
             ", use --operator" if kind == "strategy" and _takes_a_step(there) else ""
