@@ -120,7 +120,7 @@ for _tag, _pattern, _first in _NUMBERS:
 
 def dump_yaml(data: Any) -> str:
     """Data as a file of which `read_yaml` makes the same data."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _walk(node: yaml.Node, place: Place, above: tuple[yaml.Node, ...]) -> Iterator[tuple[Place, int]]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..results import Results
-from ..statistics.libraries import library
 from .wording import escaped, listed, number
 
 __all__ = ["how", "interrupted", "what"]
@@ -108,10 +107,9 @@ def _duration(seconds: float) -> str:
 
 
 def _yaml(experiment: Any) -> str:
-    found: str = library("yaml").safe_dump(
-        json.loads(json.dumps(experiment, default=str)), sort_keys=False, allow_unicode=True
-    )
-    return found
+    from ..config.yaml_file import dump_yaml  # needs PyYAML, which a page need not have before it is asked for
+
+    return dump_yaml(json.loads(json.dumps(experiment, default=str)))
 
 
 def _block(text: str) -> str:
