@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..benchmark.config import Experiment
     from ..benchmark.results import Results
 
-__all__ = ["add"]
+__all__ = ["add", "run_benchmark"]
 
 _INTERRUPTED = 130
 _REPORT = "report.html"
@@ -51,7 +51,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
             f"else since then, only that is computed.\n\n{_YAML}",
         ),
     )  # fmt: skip
-    parser.set_defaults(run=_benchmark)
+    parser.set_defaults(run=run_benchmark)
     parser.add_argument("--config", metavar="FILE.yaml", required=True, help="the experiment")
     parser.add_argument("--check", action="store_true", help="say what would be run, and run nothing")
     parser.add_argument("--resume", action="store_true", help="go on with what is in the output folder")
@@ -61,7 +61,8 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--verbose", action="store_true", help="say on stderr what is done")
 
 
-def _benchmark(options: argparse.Namespace) -> int:
+def run_benchmark(options: argparse.Namespace) -> int:
+    """Do what the options say; returns the exit code."""
     from ..benchmark.config import plan_of, read_experiment
 
     experiment = read_experiment(options.config, allow_code_execution=options.allow_code_execution)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from ..discovery import embedded_model
 from ..errors import BacktrackError, InputError, MissingPackageError, place_of
-from . import benchmark, chat, compare, generate, guide, profile, strategies, trace
+from . import benchmark, chat, compare, eval_rl, generate, guide, profile, strategies, trace, train_rl
 from .arguments import examples
 from .warned import warnings_in_one_line
 from .wording import in_options
@@ -150,6 +150,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"backtrack-sampler {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
-    for command in (generate, guide, chat, compare, profile, benchmark, strategies, trace):
+    for command in (generate, guide, chat, compare, profile, benchmark, train_rl, eval_rl, strategies, trace):
         command.add(commands)
     return parser

@@ -1,0 +1,67 @@
+"""`backtrack-sampler eval-rl`: what a trained policy is worth, beside all that could be had instead. The `rl` extra."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from . import arguments
+from .benchmark import run_benchmark
+
+__all__ = ["add"]
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    parser = commands.add_parser(
+        "eval-rl", help="what a trained policy is worth, beside all that could be had instead",
+        description="Compare a policy with never going back, with going back at random as often, with every heuristic "
+        "operator at its tuned best, with min-p, top-p, temperatures and greedy, and with best-of-n and majority votes at "
+        "as many drawn tokens, on prompts that it was not trained on. It is an experiment of the benchmark suite: its file "
+        "is written to the run's folder, and can be changed and run with `backtrack-sampler benchmark`.",
+        **arguments.examples(
+            "backtrack-sampler eval-rl rl_output --check",
+            "backtrack-sampler eval-rl rl_output --limit 300",
+            more="Whatever ends it, the same command goes on where it was.",
+        ),
+    )  # fmt: skip
+    parser.set_defaults(run=_evaluate)
+    parser.add_argument("folder", metavar="FOLDER", help="of the run: output_dir of its configuration")
+    parser.add_argument("--limit", type=int, metavar="N", help="most items; all of them by default")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="texts of each item and row (3)")
+    parser.add_argument("--trials", type=int, default=20, metavar="N", help="settings tried of each heuristic (20)")
+    parser.add_argument("--check", action="store_true", help="say what would be run, and run nothing")
+    parser.add_argument(
+        "--allow-code-execution", action="store_true", help="let tasks such as humaneval run what the model has written"
+    )
+    parser.add_argument("--verbose", action="store_true", help="say on stderr what is done")
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from ..benchmark.config.yaml_file import dump_yaml
+    from ..rl.evaluation.evaluate import experiment_of, rates_of, run_of
+    from ..trace.files import write_atomically
+
+    for name, least in (("limit", 1), ("repeats", 1), ("trials", 0)):
+        if (value := getattr(options, name)) is not None and value < least:
+            raise InputError(f"--{name} must be at least {least}, not {value}")
+    folder = Path(options.folder).expanduser()
+    config, kept = run_of(folder), folder / "rates.json"
+    if kept.is_file():
+        rates = json.loads(kept.read_text(encoding="utf-8"))
+    else:
+        print("looking how often the policy goes back, for a random one of the same rate", file=sys.stderr)
+        provider = arguments.load(config.model_name_or_path, config.engine, **config.model_options())
+        rates = rates_of(folder, config, provider)
+        write_atomically(kept, json.dumps(rates))
+    file = folder / "evaluation.yaml"
+    said = experiment_of(
+        folder, config, rates, limit=options.limit, repeats=options.repeats, trials=options.trials
+    )  # fmt: skip
+    write_atomically(file, dump_yaml(said))
+    print(f"the experiment is {file}", file=sys.stderr)
+    options.config, options.resume = str(file), True
+    return run_benchmark(options)
