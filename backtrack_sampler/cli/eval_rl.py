@@ -19,9 +19,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "eval-rl", help="what a trained policy is worth, beside all that could be had instead",
         description="Compare a policy with never going back, with going back at random as often, with every heuristic "
-        "operator at its tuned best, with min-p, top-p, temperatures and greedy, and with best-of-n and majority votes at "
-        "as many drawn tokens, on prompts that it was not trained on. It is an experiment of the benchmark suite: its file "
-        "is written to the run's folder, and can be changed and run with `backtrack-sampler benchmark`.",
+        "operator at its tuned best, with min-p, top-p, temperatures and greedy, and with best-of-n and majority votes "
+        "at as many drawn tokens, on prompts that it was not trained on. It is an experiment of the benchmark suite: "
+        "its file is written to the run's folder, and can be changed and run with `backtrack-sampler benchmark`.",
         **arguments.examples(
             "backtrack-sampler eval-rl rl_output --check",
             "backtrack-sampler eval-rl rl_output --limit 300",

@@ -27,7 +27,8 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "train-rl", help="train a policy that decides when to go back, by reinforcement learning",
         description="Train a small network that looks at each token as it is drawn and says how many to take back, "
-        "so that a judge finds the texts better. It is used like any other strategy: --strategy rl-policy:policy=FOLDER.",
+        "so that a judge finds the texts better. It is used like any other strategy: "
+        "--strategy rl-policy:policy=FOLDER.",
         **arguments.examples(
             "backtrack-sampler train-rl --config rl_config.yaml --prompts prompts.txt",
             "backtrack-sampler train-rl --config rl_config.yaml --prompts prompts.txt --resume",
@@ -64,7 +65,7 @@ def _train(options: argparse.Namespace) -> int:
         again += ["--shuffle-prompts"] if options.shuffle_prompts else []
         kept = Path(config.output_dir) / "checkpoints"
         print(
-            f"{over}interrupted: the last checkpoint is in {kept}; to go on: {shlex.join([*again, '--resume'])}",
+            f"{over}interrupted: the last checkpoint is in {kept}; to go on: {shlex.join(again)} --resume",
             file=sys.stderr,
         )
         return _INTERRUPTED
@@ -72,8 +73,8 @@ def _train(options: argparse.Namespace) -> int:
         raise
     except Exception as error:  # an engine's own, such as no memory left
         raise BacktrackError(
-            f"the training ended on an error ({type(error).__name__}: {error}): the last checkpoint is kept, and --resume "
-            "goes on from there"
+            f"the training ended on an error ({type(error).__name__}: {error}): the last checkpoint is kept, and "
+            "--resume goes on from there"
         ) from error
     print(f"policy written to {folder}; the page of its training is {folder / 'training.html'}", file=sys.stderr)
     print(f"use it:     backtrack-sampler generate 'Once upon a time' --strategy rl-policy:policy={folder}")

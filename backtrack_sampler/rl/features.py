@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..candidates import entropy_of
 from ..checks import check_count
@@ -44,7 +44,7 @@ def _entropy(step: Step) -> float:
     return min(1.0, max(0.0, entropy_of(step.candidates)) / math.log(count)) if count > 1 else 0.0
 
 
-def repetition(tokens: Sequence[int]) -> float:
+def repetition(tokens: Sequence[Any]) -> float:
     """Share of tokens that stand before among the same."""
     return 1 - len(set(tokens)) / len(tokens) if tokens else 0.0
 

@@ -52,7 +52,7 @@ def step_info(outcome: Outcome) -> dict[str, Any]:
     return info
 
 
-class BacktrackingEnv(gymnasium.Env[Observation, int]):
+class BacktrackingEnv(gymnasium.Env[Observation, int]):  # type: ignore[misc]  # of a library that mypy skips
     """One text an episode: see which token was drawn, and say how many to take back.
 
     An action of k takes k tokens back, counting the one drawn last, and bans the first of them in its place; then the
@@ -79,7 +79,7 @@ class BacktrackingEnv(gymnasium.Env[Observation, int]):
     ) -> None:
         self.settings = settings or EpisodeSettings()
         self.observation_space = observation_space(self.settings)
-        self.action_space = action_space(self.settings)  # type: ignore[assignment]  # NumPy's integers are as good
+        self.action_space = action_space(self.settings)
         self.render_mode = render_mode
         seed = random.SystemRandom().getrandbits(31)
         self._episodes = Episodes(provider, items_of(prompts), judge, self.settings, 1, seed, shuffle, restart=False)
@@ -96,7 +96,7 @@ class BacktrackingEnv(gymnasium.Env[Observation, int]):
         observation = np.array(outcome.observation, np.float32)
         return observation, outcome.reward, outcome.terminated, outcome.truncated, step_info(outcome)
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The text as it is now."""
         return self._episodes.texts[0] if self.render_mode == "ansi" else None
 

@@ -22,7 +22,7 @@ except ImportError as error:
 __all__ = ["BatchVecEnv"]
 
 
-class BatchVecEnv(VecEnv):
+class BatchVecEnv(VecEnv):  # type: ignore[misc]  # of a library without types
     """n environments on one model. Environment i, with seed s + i, writes what a `BacktrackingEnv` with that seed does.
 
     Args:
@@ -49,7 +49,7 @@ class BatchVecEnv(VecEnv):
     def reset(self) -> npt.NDArray[np.float32]:
         seed = self._seeds[0]
         observations = self.episodes.reset(seed=None if seed is None else int(seed))
-        self.reset_infos = [{} for _ in range(self.num_envs)]
+        self.reset_infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         self._reset_seeds()
         self._reset_options()
         return np.array(observations, np.float32)

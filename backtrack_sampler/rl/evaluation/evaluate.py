@@ -39,6 +39,7 @@ from backtrack_sampler.rl.evaluation.judged_task import JudgedTask
 class Judged(JudgedTask):
     folder = {folder!r}
     most = {most!r}
+    model = {model!r}
     judge = {judge!r}
 '''
 
@@ -72,18 +73,18 @@ def experiment_of(
         trials: settings that are tried of each heuristic, on prompts that the policy was trained on.
     """
     env = config.env
+    model = {
+        name: value for name in ("engine", "model_name_or_path", "device", "model_kwargs")
+        if (value := getattr(config, name)) not in (None, {})
+    }  # fmt: skip
     if config.judge.task is not None:
         task = config.judge.task
     else:
         file = folder / "evaluation" / "task.py"
         judge = config.judge.model_dump(mode="json", exclude_unset=True)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, _TASK.format(folder=str(folder), most=env.max_seq_length, judge=judge))
+        write_atomically(file, _TASK.format(folder=str(folder), most=env.max_seq_length, model=model, judge=judge))
         task = f"{file}:Judged"
-    model = {
-        name: value for name in ("engine", "model_name_or_path", "device", "model_kwargs")
-        if (value := getattr(config, name)) not in (None, {})
-    }  # fmt: skip
     return {
         **model,
         "strategies": [
@@ -116,15 +117,14 @@ def rates_of(folder: Path, config: RlConfig, provider: BaseProvider, texts: int 
         if isinstance(event, Rollback) and event.who == "RlPolicyStrategy":
             found[len(event.tokens)] += 1
 
+    def strategies(_: TokenStream) -> list[RlPolicyStrategy]:
+        return [RlPolicyStrategy(None, policy)]
+
     items = _trained_on(folder, config)
     streams = []
     for number in range(texts):
         tokens, options = prompt_of(provider, items[number % len(items)], settings)
-        streams.append(
-            TokenStream(
-                provider, tokens, replace(options, seed=number), lambda stream: [RlPolicyStrategy(None, policy)], count, number
-            )
-        )  # fmt: skip
+        streams.append(TokenStream(provider, tokens, replace(options, seed=number), strategies, count, number))
     for row in Batch(provider, streams, config.training.n_envs).results():
         if row.error is not None:
             raise row.error

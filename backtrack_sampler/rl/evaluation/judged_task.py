@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...benchmark.arms import digest
+from ...benchmark.config.model_section import ModelSection
 from ...benchmark.tasks import DEVELOPMENT, TEST, Item, Score, Task
+from ...discovery import load_provider
 from ...errors import InputError
 from ..judges.base_judge import Answer, Judge
 from ..judges.from_config import JudgeSection, make_judge
@@ -37,6 +39,7 @@ class JudgedTask(Task):
     Attributes:
         folder: of the run.
         most: tokens of an answer.
+        model: what its configuration says of the model, as a dict.
         judge: section of its configuration, as a dict; its key comes from the environment.
     """
 
@@ -44,6 +47,7 @@ class JudgedTask(Task):
     scored_together = 8
     folder: str
     most: int
+    model: dict[str, object]
     judge: dict[str, object]
 
     def __init__(self) -> None:
@@ -62,9 +66,14 @@ class JudgedTask(Task):
 
     def _judge(self) -> Judge:
         if self._made is None:
-            self._made = make_judge(
-                JudgeSection.model_validate(self.judge), None, Path(self.folder) / "judge_cache.sqlite"
+            config = ModelSection.model_validate(self.model)
+            section = JudgeSection.model_validate(self.judge)
+            # The heuristic asks the model that has written the texts; others need none.
+            asked = all(value is None for value in (section.model, section.task, section.checker))
+            provider = (
+                load_provider(config.model_name_or_path, config.engine, **config.model_options()) if asked else None
             )
+            self._made = make_judge(section, provider, Path(self.folder) / "judge_cache.sqlite")
         return self._made
 
     def prepare(self) -> None:

@@ -104,14 +104,14 @@ class JudgeSection(Section):
 
 def make_judge(
     section: JudgeSection,
-    provider: BaseProvider,
+    provider: BaseProvider | None,
     cache_path: str | os.PathLike[str] | None,
     allow_code_execution: bool = False,
 ) -> Judge:
     """The judge of a section. Nobody is asked yet: see `Judge.check`.
 
     Args:
-        provider: the model that writes the texts, for the heuristic.
+        provider: the model that writes the texts, for the heuristic; others need none.
         cache_path: where a model's replies are kept; None: as long as the process runs.
         allow_code_execution: see `find_task`.
 
@@ -139,6 +139,8 @@ def make_judge(
         return CheckerJudge(_function(section.checker))
     if section.task is not None:
         return CheckerJudge(find_task(section.task, allow_code_execution=allow_code_execution))
+    if provider is None:
+        raise InputError("the heuristic asks the model that writes the texts: give its provider")
     return HeuristicJudge(provider)
 
 

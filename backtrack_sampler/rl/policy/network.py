@@ -21,9 +21,20 @@ Array = npt.NDArray[np.float32]
 #: Hidden and cell state of an LSTM: each of shape (layers, rows, units).
 State = tuple[Array, Array]
 
+
+def _relu(x: Array) -> Array:
+    above: Array = np.maximum(x, np.float32(0))
+    return above
+
+
+def _tanh(x: Array) -> Array:
+    bent: Array = np.tanh(x)
+    return bent
+
+
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
-    "tanh": np.tanh,
-    "relu": lambda x: np.maximum(x, np.float32(0)),
+    "tanh": _tanh,
+    "relu": _relu,
 }
 
 _LAYER = "mlp_extractor.policy_net.{}."

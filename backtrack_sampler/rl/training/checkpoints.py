@@ -74,9 +74,9 @@ class Checkpoints:
                 last.rename(old)
             new.rename(last)
             shutil.rmtree(old, ignore_errors=True)
-            if (kept := self.folder / f"{steps // self._every * self._every:09}") and steps >= self._every:
-                if not kept.exists():
-                    shutil.copytree(last, kept)
+            kept = self.folder / f"{steps // self._every * self._every:09}"
+            if steps >= self._every and not kept.exists():
+                shutil.copytree(last, kept)
         except OSError as error:
             raise StorageError(
                 f"cannot write a checkpoint to {self.folder}: {error.strerror or error}; the one before is kept, and "

@@ -162,7 +162,7 @@ def read_config(source: str | os.PathLike[str] | Mapping[str, Any]) -> RlConfig:
     try:
         config = RlConfig.model_validate(data)
     except ValidationError as error:
-        raise refusal([*problems, *problems_of(error, data, RlConfig)], file) from None
+        raise refusal([*problems, *problems_of(error, data, RlConfig, {})], file) from None
     if problems:
         raise refusal(problems, file)
     return config

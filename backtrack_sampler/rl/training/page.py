@@ -54,10 +54,10 @@ def _said(curves: Curves, never: Mapping[str, float | None]) -> list[str]:
     last = curves.rows[-1]
     base = f"{never['score']:.3f}" if never.get("score") is not None else "unknown"
     return [
-        f"<p>The judge's score on prompts that were not trained on: <b>{last['score']:.3f}</b> at the end, {best:.3f} at "
-        f"the best moment (after {at:,.0f} decisions); {base} without ever going back. {last['rollbacks']:.2f} rollbacks "
-        f"a text at the end, and {last['drawn']:.1f} tokens drawn for {last['kept']:.1f} that stand. These are few texts: "
-        "<code>backtrack-sampler eval-rl</code> measures it, with controls.</p>"
+        f"<p>The judge's score on prompts that were not trained on: <b>{last['score']:.3f}</b> at the end, {best:.3f} "
+        f"at the best moment (after {at:,.0f} decisions); {base} without ever going back. {last['rollbacks']:.2f} "
+        f"rollbacks a text at the end, and {last['drawn']:.1f} tokens drawn for {last['kept']:.1f} that stand. These "
+        "are few texts: <code>backtrack-sampler eval-rl</code> measures it, with controls.</p>"
     ]
 
 
@@ -72,8 +72,8 @@ def warnings_of(curves: Curves, never: Mapping[str, float | None]) -> list[str]:
     begun, ended = never.get("checked"), last["checked"]
     if begun is not None and ended is not None and ended < begun - 0.02:
         found.append(
-            f"The judge's score has risen and the other judge's has fallen, from {begun:.3f} to {ended:.3f}: the policy may "
-            "have learned what the judge likes, and not what is good. Read some texts."
+            f"The judge's score has risen and the other judge's has fallen, from {begun:.3f} to {ended:.3f}: the "
+            "policy may have learned what the judge likes, and not what is good. Read some texts."
         )
     for name, what in (("kept", "length"), ("repetition", "repetition")):
         begun, ended = never.get(name), last[name]

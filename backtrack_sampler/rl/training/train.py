@@ -122,10 +122,8 @@ class Run:
         items = _items(config, prompts)
         self._train, self._held_out = _split(items, asked)
         self._shuffle = shuffle
-        self._model_named = {
-            key: value for key, value in describe_model(provider, config.model_name_or_path, config.model_options()).items()
-            if key in ("name", "engine", "sha256")
-        }  # fmt: skip
+        described = describe_model(provider, config.model_name_or_path, config.model_options())
+        self._model_named = {name: described[name] for name in ("name", "engine", "sha256")}
         _made(self.folder)
         self._judge = judge or make_judge(config.judge, self._provider, self.folder / "judge_cache.sqlite")
         checking = config.checker or JudgeSection(kind="heuristic")
@@ -158,8 +156,9 @@ class Run:
                 model = _new_model(asked, env)
             model.set_logger(configure(str(self.folder / "tensorboard"), ["tensorboard"]))
             best = said.get("best")
+            every = asked.evaluate_every or max(1, asked.total_timesteps // _LOOKS)
             watching = Watching(
-                env, self._checkpoints, curves, self._progress, asked.evaluate_every or max(1, asked.total_timesteps // _LOOKS),
+                env, self._checkpoints, curves, self._progress, every,
                 lambda: self._try(model, env), lambda: self._save_best(model, env), said.get("seconds", 0.0),
                 -math.inf if best is None else best,
             )  # fmt: skip
@@ -245,8 +244,8 @@ class Run:
                 old = before[section].get(name)
                 if value != old and name not in ("total_timesteps", "checkpoint_every", "evaluate_every"):
                     raise InputError(
-                        f"this run was begun with {section}.{name} {old!r}, and now it is {value!r}: go on with what it "
-                        "was, or name another output_dir"
+                        f"this run was begun with {section}.{name} {old!r}, and now it is {value!r}: go on with what "
+                        "it was, or name another output_dir"
                     )
 
     def _write_config(self) -> None:

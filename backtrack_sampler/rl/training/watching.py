@@ -22,7 +22,7 @@ class TrainingFailed(BacktrackError):
     """The numbers have become nonsense; what was learned before is kept."""
 
 
-class Watching(BaseCallback):
+class Watching(BaseCallback):  # type: ignore[misc]  # of a library without types
     """What happens between two updates.
 
     Args:
