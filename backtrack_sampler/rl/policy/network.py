@@ -48,7 +48,8 @@ class _Linear(NamedTuple):
 
     def __call__(self, x: Array) -> Array:
         # Row by row, with the same call whatever the number of rows: the result of a row depends on nothing else.
-        return np.matmul(x[:, None, :], self.weight)[:, 0, :] + self.bias
+        product: Array = np.matmul(x[:, None, :], self.weight)[:, 0, :] + self.bias
+        return product
 
 
 class Network:
