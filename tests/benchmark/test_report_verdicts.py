@@ -95,7 +95,7 @@ def test_not_distinguishable_and_worse() -> None:
     found = said((UNDECIDED,) * 4, (WORSE,) * 4, (UNDECIDED, "", "", ""))
     assert found[1] == (
         "Not distinguishable from their baselines: probability-threshold (+0.100) and entropy-threshold (+0.100). "
-        "To be found here with 80% power, a true difference must be at least 0.060."
+        "A true difference of 0.060 would be found here at least four times in five; a smaller one may have been missed."
     )
     assert found[2] == "Worse than their baselines: repetition (\u22120.100 for 2.00 times the tokens)."
     assert found[3] == (

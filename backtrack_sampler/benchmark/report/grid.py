@@ -24,7 +24,7 @@ _HEADS = [
     ("tokens", "drawn for an item, those taken back among them; below: over those of the baseline"),
     ("passes", "places of the text that the model was asked about; to draw again after a rollback needs none"),
     ("against the baseline", "the same sampling, and nothing taken back"),
-    ("visible", "the smallest true difference from the baseline that is found with 80% power, p being corrected"),
+    ("visible", "a true difference from the baseline that is found at least four times in five, p being corrected"),
     ("against best-of-n", "at equal cost: the sample that the model itself finds most probable"),
     ("against majority", "at equal cost: the answer that most samples give"),
     ("against the best control no dearer", f"of those that draw once, and at most {SLACK:.0%} more tokens"),

@@ -126,8 +126,8 @@ def _not_told(entries: Sequence[Entry], named: Named) -> str:
     small, large = score(visible[0]), score(visible[-1])
     return (
         f"Not distinguishable from {'its baseline' if len(entries) == 1 else 'their baselines'}: "
-        f"{_differences(entries, named)}. To be found here with 80% power, a true difference must be at least "
-        f"{small if small == large else f'{small} to {large}'}."
+        f"{_differences(entries, named)}. A true difference of {small if small == large else f'{small} to {large}'} "
+        "would be found here at least four times in five; a smaller one may have been missed."
     )
 
 

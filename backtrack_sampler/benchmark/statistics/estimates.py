@@ -253,7 +253,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def smallest_visible(found: Difference, alpha: float = ALPHA, power: float = POWER) -> float:
-    """The smallest true difference that is found so often: z standard errors, 2.8 for 80% at 5%.
+    """A true difference that is found at least so often: z standard errors, 2.8 for 80% at 5%.
 
     The standard error is not the one that was seen, which is 0 where nothing differs, but what it would be with that
     difference: a difference d is from clusters that change, which vary as well. So d is what solves

@@ -144,7 +144,7 @@ def notes(table: Table) -> list[str]:
         f"corrected after Holm, for each kind of control by itself: {_list(families)} "
         f"over all {'tasks' if several else 'items'}"
         + ("; the single tasks are families of their own, all tasks of a kind of control in one." if several else "."),
-        "Visible: the smallest true difference that is found with 80% power at Holm's strictest step, 5% over the "
+        "Visible: a true difference that is found at least four times in five, at Holm's strictest step, 5% over the "
         "number of p-values in the family, by how much items vary here and would vary with that difference. "
         f"'{UNDECIDED.capitalize()}' says that no difference was shown, not that there is none: it may be smaller.",
         f"{BEST_OF_N.capitalize()} (by the model's own mean log-probability) and {MAJORITY} choose among samples, in "
