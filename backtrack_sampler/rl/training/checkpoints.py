@@ -24,7 +24,7 @@ from ...errors import InputError, StorageError
 __all__ = ["Checkpoints"]
 
 LAST = "last"
-_MODEL, _NORMALISER, _STATE, _RANDOM = "model.zip", "vecnormalize.pkl", "state.json", "random.pkl"
+_MODEL, _RUNNING, _STATE, _RANDOM = "model.zip", "running.pkl", "state.json", "random.pkl"
 
 
 class Checkpoints:
@@ -65,7 +65,7 @@ class Checkpoints:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
             model.save(new / _MODEL)
-            env.save(str(new / _NORMALISER))
+            (new / _RUNNING).write_bytes(pickle.dumps((env.obs_rms, env.ret_rms, env.returns, _memory(model))))
             (new / _RANDOM).write_bytes(pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state())))
             state = {"steps": steps, "episodes": env.venv.episodes.state(), **said}
             (new / _STATE).write_text(json.dumps(state), encoding="utf-8")  # the last: with it, all is there
@@ -99,15 +99,20 @@ class Checkpoints:
             raise InputError(f"there is no checkpoint in {self.folder}: start without --resume")
         try:
             said = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-            with (folder / _NORMALISER).open("rb") as file:
-                running = pickle.load(file)
-            env.obs_rms, env.ret_rms, env.returns = running.obs_rms, running.ret_rms, running.returns
+            env.obs_rms, env.ret_rms, env.returns, memory = pickle.loads((folder / _RUNNING).read_bytes())
             env.venv.episodes.restore(said["episodes"])
             model = kind.load(folder / _MODEL, env=env, device="cpu", force_reset=False)
             ours, numpys, torchs = pickle.loads((folder / _RANDOM).read_bytes())
         except (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(f"the checkpoint {folder} cannot be read: {error}") from error
+        if memory is not None:  # loading has made it zeros
+            model._last_lstm_states = memory
         random.setstate(ours)
         np.random.set_state(numpys)
         torch.set_rng_state(torchs)
         return model, said
+
+
+def _memory(model: Any) -> Any:
+    """What a recurrent policy remembers of the texts in progress."""
+    return getattr(model, "_last_lstm_states", None)
