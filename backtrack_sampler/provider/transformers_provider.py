@@ -116,6 +116,8 @@ class TransformersProvider(BaseProvider):
         source: dict[str, Any] = {"pretrained_model_name_or_path": str(path or model)}
         if path is not None and path.suffix == ".gguf":
             source = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+        if "gguf_file" in options:  # the tokenizer is in it too
+            source["gguf_file"] = options.pop("gguf_file")
         alone = path is None and not options.get("local_files_only") and not hub.answers()
         if alone:
             options["local_files_only"] = True
