@@ -47,7 +47,7 @@ def problems(data: Any) -> list[tuple[str, str]]:
     with pytest.raises(ValidationError) as caught:
         JudgeSection.model_validate(data)
     assert KEY not in str(caught.value)
-    return [(".".join(map(str, each.place)), each.said) for each in problems_of(caught.value, data, JudgeSection)]
+    return [(".".join(map(str, each.place)), each.said) for each in problems_of(caught.value, data, JudgeSection, {})]
 
 
 def test_without_anything_it_is_the_heuristic() -> None:
@@ -56,6 +56,8 @@ def test_without_anything_it_is_the_heuristic() -> None:
         judge = made(text)
         assert isinstance(judge, HeuristicJudge)
         assert 0 < judge.scores([Answer("a", "b", Item("1", "a"))])[0] <= 1
+        with pytest.raises(InputError, match="give its provider"):
+            make_judge(section(text), None, None)
 
 
 def test_the_seeds_section_as_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +203,7 @@ def test_the_heuristic_needs_no_client() -> None:
     """The client of an endpoint is imported where one is asked, and only there."""
     program = (
         "import sys\nfrom backtrack_sampler.rl.judges.from_config import JudgeSection, make_judge\n"
-        "make_judge(JudgeSection(), None, None)\nassert 'openai' not in sys.modules\n"
+        "from backtrack_sampler.testing import FakeProvider\n"
+        "make_judge(JudgeSection(), FakeProvider(), None)\nassert 'openai' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
