@@ -150,8 +150,8 @@ class ChatEndpoint:
 
 def _tries(error: Exception) -> int:
     """How often a request was sent, by what the client writes into each."""
-    request = getattr(error, "request", None)
-    return 1 + int(request.headers.get("x-stainless-retry-count", 0)) if request is not None else 1
+    headers = error.request.headers if isinstance(error, openai.APIError) else {}
+    return 1 + int(headers.get("x-stainless-retry-count", 0))
 
 
 def _whole(text: str) -> str:

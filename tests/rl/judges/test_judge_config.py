@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from judge_server import numbered, served, texts
+from judge_server import Reply, numbered, served, texts
 from pydantic import BaseModel, ValidationError
 
 from backtrack_sampler import InputError
@@ -47,7 +47,7 @@ def problems(data: Any) -> list[tuple[str, str]]:
     with pytest.raises(ValidationError) as caught:
         JudgeSection.model_validate(data)
     assert KEY not in str(caught.value)
-    return [(".".join(map(str, each.place)), each.said) for each in problems_of(caught.value, data, JudgeSection)]
+    return [(".".join(map(str, each.place)), each.said) for each in problems_of(caught.value, data, JudgeSection, {})]
 
 
 def test_without_anything_it_is_the_heuristic() -> None:
@@ -56,6 +56,8 @@ def test_without_anything_it_is_the_heuristic() -> None:
         judge = made(text)
         assert isinstance(judge, HeuristicJudge)
         assert 0 < judge.scores([Answer("a", "b", Item("1", "a"))])[0] <= 1
+        with pytest.raises(InputError, match="give its provider"):
+            make_judge(section(text), None, None)
 
 
 def test_the_seeds_section_as_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +79,7 @@ def test_the_seeds_section_as_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_keys_of_a_model_arrive(tmp_path: Path) -> None:
     """Each at the judge, or in what it sends."""
-    with served() as server:
+    with served(Reply(delay=0.05)) as server:
         judge = made(
             f"{{model: m, api_key: {KEY}, base_url: '{server.url}', timeout: 7, max_retries: 0, concurrency: 2, max_calls: 6,"
             " template: '{prompt} {text}?', temperature: 1, max_tokens: 9}",
@@ -92,7 +94,7 @@ def test_all_keys_of_a_model_arrive(tmp_path: Path) -> None:
         bare.check()
         assert isinstance(judge, OpenAIJudge)
         assert (judge._asking.endpoint.timeout, judge._asking.endpoint.max_retries) == (7, 0)
-    assert server.most <= 2
+    assert server.most == 2
     assert (server.requests[0]["temperature"], server.requests[0]["max_tokens"]) == (1, 9)
     assert server.requests[0]["messages"][0]["content"].startswith("The sky is  text ")
     assert not {"temperature", "max_tokens"} & set(server.requests[-1])
@@ -201,6 +203,7 @@ def test_the_heuristic_needs_no_client() -> None:
     """The client of an endpoint is imported where one is asked, and only there."""
     program = (
         "import sys\nfrom backtrack_sampler.rl.judges.from_config import JudgeSection, make_judge\n"
-        "make_judge(JudgeSection(), None, None)\nassert 'openai' not in sys.modules\n"
+        "from backtrack_sampler.testing import FakeProvider\n"
+        "make_judge(JudgeSection(), FakeProvider(), None)\nassert 'openai' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
