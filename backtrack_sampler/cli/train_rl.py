@@ -18,9 +18,13 @@ _INTERRUPTED = 130
 _YAML = """\
 such a file:
   output_dir: rl_output
-  judge: {model: gpt-4o-mini}     # key: OPENAI_API_KEY; or {task: sums}
-  env: {max_backtrack: 3, max_seq_length: 64}
-  training: {total_timesteps: 100000}"""
+  judge:
+    model: gpt-4o-mini   # its key: OPENAI_API_KEY
+  env:
+    max_backtrack: 3
+    max_seq_length: 64
+  training:
+    total_timesteps: 100000"""
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:

@@ -534,7 +534,9 @@ def test_the_way_in(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     assert max(map(len, out.splitlines())) <= 84
     for line in re.findall(r"^  backtrack-sampler (?!.* --help).*?(?=$|   )", out, re.MULTILINE):
         check_example(line)
-    assert re.findall(r"^  (\w+) +[a-z]", out.partition("Commands:")[2].partition("Where")[0], re.MULTILINE) == COMMANDS
+    assert (
+        re.findall(r"^  ([\w-]+) +[a-z]", out.partition("Commands:")[2].partition("Where")[0], re.MULTILINE) == COMMANDS
+    )
     assert "pip install" not in out
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main([]) == 0

@@ -61,7 +61,8 @@ MAKERS: dict[str, list[Callable[[Any], BaseStrategy]]] = {
 def cases() -> list[Any]:
     """Each strategy that discovery finds, with what makes it; one that is only dropped into the folder, too."""
     found: list[Any] = [pytest.param(lambda p: BaseStrategy(), id="base")]
-    for name in sorted({*strategy_names()} - {"chain"}):  # that is but a list of strategies
+    # A chain is but a list of strategies; those of `rl` are checked in its own tests.
+    for name in sorted({*strategy_names()} - {"chain", "rl-policy", "random-policy"}):
         for number, make in enumerate(MAKERS.get(name) or [parse_spec(name).build]):
             found.append(pytest.param(make, id=f"{name}-{number}"))
     return found
