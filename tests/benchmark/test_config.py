@@ -603,3 +603,15 @@ def test_every_strategy_has_its_controls(
         else:
             assert baseline.name == "greedy"
             assert pool.sampling == {**arm.sampling, "temperature": controls["sampled_at"]}
+
+
+def test_a_key_in_a_natural_but_wrong_place_is_told_where_it_belongs() -> None:
+    """A parameter beside its operator belongs to the spec; a name that is nearly right is meant, not another section's."""
+    with pytest.raises(
+        InputError, match="parameters stand in the spec, such as operator: repetition:max_repetitions=3"
+    ):
+        read_experiment({
+            "evaluation": {"tasks": ["sums"]}, "strategies": [{"operator": "repetition", "max_repetitions": 2}],
+        })  # fmt: skip
+    with pytest.raises(InputError, match=r"controls\.temperature: is not known here: did you mean temperatures\?"):
+        read_experiment({"evaluation": {"tasks": ["sums"]}, "controls": {"temperature": [0.5]}})

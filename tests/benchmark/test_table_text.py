@@ -183,3 +183,11 @@ def test_a_difference_of_nothing_is_a_verdict() -> None:
     assert (found.value, found.p) == (0, 1)
     assert found.low < 0 < found.high
     assert "not distinguishable from baseline T=1 (0.000)" in " ".join(str(still).split())
+
+
+def test_a_sentence_says_how_many_texts_have_failed() -> None:
+    """An operator that raises each time has a score, which says nothing of it."""
+    entry = table().entry("probability-threshold")
+    said = sentence(replace(entry, failed=7))
+    assert f"; 7 of its {entry.items * entry.repeats} texts failed, and count as wrong" in said
+    assert "failed" not in sentence(replace(entry, failed=0))

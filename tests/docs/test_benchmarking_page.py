@@ -31,8 +31,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where somebody has followed the page; the model is never loaded."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "tiny.gguf").touch()
-    (task,) = blocks("python")
-    (tmp_path / re.match(r"# (\w+\.py)\n", task)[1]).write_text(task, encoding="utf-8")
+    for code in blocks("python"):
+        (tmp_path / re.match(r"# (\w+\.py)\n", code)[1]).write_text(code, encoding="utf-8")  # type: ignore[index]
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -162,6 +162,8 @@ def _unknown(model: type[BaseModel], loc: Place, elsewhere: Mapping[str, str]) -
     for field, about in section.model_fields.items():
         if isinstance(about.validation_alias, AliasChoices) and name in about.validation_alias.choices:
             return f"is another name of {field}: leave one of both out"
+    if meant := difflib.get_close_matches(name, section.model_fields, 1, 0.85):
+        return f"is not known here: did you mean {meant[0]}?"
     for field, about in model.model_fields.items():
         other = about.annotation
         if section is not model and name == field:
@@ -170,7 +172,8 @@ def _unknown(model: type[BaseModel], loc: Place, elsewhere: Mapping[str, str]) -
             return f"belongs under {field}: write it there, indented"
     if name in elsewhere:
         return elsewhere[name]
-    return f"is not known here: {near(name, section.model_fields)}"
+    advice: str = getattr(section, "advice", "")
+    return f"is not known here: {advice or near(name, section.model_fields)}"
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

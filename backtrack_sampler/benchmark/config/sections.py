@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from ...errors import BacktrackError, InputError, MissingPackageError
 
@@ -192,6 +192,9 @@ class Contender(Section):
         strategy, operator, chain: one of these three.
         temperature, top_k, top_p, min_p: its own, in the place of those of `Generation`.
     """
+
+    #: What is said of a key that there is not.
+    advice: ClassVar[str] = "parameters stand in the spec, such as operator: repetition:max_repetitions=3"
 
     name: Name | None = None
     strategy: str | None = None

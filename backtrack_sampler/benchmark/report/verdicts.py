@@ -123,11 +123,16 @@ def _control(entry: Entry, found: Comparison, named: Named) -> str:
 
 def _not_told(entries: Sequence[Entry], named: Named) -> str:
     visible = sorted(_of(entry, BASELINE).visible_corrected for entry in entries)
-    small, large = score(visible[0]), score(visible[-1])
-    return (
+    said = (
         f"Not distinguishable from {'its baseline' if len(entries) == 1 else 'their baselines'}: "
-        f"{_differences(entries, named)}. A true difference of {small if small == large else f'{small} to {large}'} "
-        "would be found here at least four times in five; a smaller one may have been missed."
+        f"{_differences(entries, named)}. "
+    )
+    if visible[-1] > 1:
+        return said + "With so few items hardly any difference could have been shown."
+    small, large = score(visible[0]), score(visible[-1])
+    return said + (
+        f"A true difference of {small if small == large else f'{small} to {large}'} would be found here at least four "
+        "times in five; a smaller one may have been missed."
     )
 
 

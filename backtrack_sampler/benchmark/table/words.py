@@ -89,6 +89,8 @@ def sentence(entry: Entry) -> str:
             found.setdefault(comparison.verdict, []).append(said)
     parts = [f"{verdict} {_than(verdict)} {_list(names)}" for verdict, names in found.items()]
     text = f"{entry.name}: {'; '.join(parts)}"
+    if entry.failed:
+        text += f"; {entry.failed} of its {entry.items * entry.repeats} texts failed, and count as wrong"
     if entry.price is not None:
         text += f"; it draws {number(entry.price, 2)} times the tokens of its baseline"
     cheap = entry.comparisons.get(CHEAP)
