@@ -54,7 +54,7 @@ def _rank(step: Step) -> float:
     if count < 2:
         return 0.0
     rank = next((rank for rank, token in enumerate(step.candidates) if token == step.token), count - 1)
-    return math.log1p(rank) / math.log(count)
+    return min(1.0, math.log1p(rank) / math.log(count))
 
 
 def _remaining(place: Place) -> float:

@@ -114,10 +114,10 @@ def test_going_back_on_a_real_sliding_window(gemma_file: Path, swa_full: bool) -
     provider = LlamacppProvider.from_pretrained(gemma_file, n_ctx=2048, swa_full=swa_full)
     fresh = LlamacppProvider.from_pretrained(gemma_file, n_ctx=2048, cache_bytes=10)
     text = provider.encode(STORY, add_special_tokens=True)
-    tokens = (text * 20)[:1320]
-    expected = feed(fresh, tokens, 700)
-    feed(provider, tokens, 700)
-    for back in (1, 5, 40, 400):
+    tokens = (text * 20)[:960]
+    expected = feed(fresh, tokens, 600)
+    feed(provider, tokens, 600)
+    for back in (1, 5, 40, 300):
         kept = len(tokens) - back
         found = feed(provider, tokens, kept)
         for length, row in found.items():
