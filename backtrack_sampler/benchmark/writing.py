@@ -9,6 +9,7 @@ from .config.yaml_file import dump_yaml
 from .inspect_logs.inspect_log import write_inspect_logs
 from .report.page import write_page
 from .results import Results
+from .sources import keep_sources
 from .table import Table
 from .table.files import write_results
 
@@ -29,6 +30,7 @@ def write_all(results: Results, folder: Path, *, inspect_logs: bool = False) -> 
     table = Table(results.rows)
     write_results(folder, results, table)
     write_atomically(folder / "experiment.yaml", dump_yaml(results.about["experiment"]))
+    keep_sources(results.about["experiment"], folder)
     write_page(folder / "report.html", results, table)
     if inspect_logs:
         write_inspect_logs(results, folder / "inspect")

@@ -154,3 +154,13 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
     """In the heading: how many items of how many."""
     write_results(tmp_path, made_results(5, 1, tasks=["sums"], complete=False))
     assert (tmp_path / "results.md").read_text().startswith("# Results so far: 5 of 10 items\n")
+
+
+def test_the_markdown_says_what_was_run(tmp_path: Path) -> None:
+    """Model, its digest, what all rows have in common, seed and version; and nothing where nobody knows."""
+    model = {"name": "M", "engine": "llamacpp", "sha256": "0123456789abcdef"}
+    known = replace(results(), about={"model": model, "seed": 3, "versions": {"backtrack_sampler": "4.1"}})
+    write_results(tmp_path, known, table())
+    said = (tmp_path / "results.md").read_text().splitlines()[2]
+    assert said.startswith("M on llamacpp, sha256 0123456789ab; ")
+    assert said.endswith("seed 3; backtrack\\_sampler 4.1")

@@ -40,7 +40,7 @@ def write_results(folder: str | os.PathLike[str], results: Results, table: Table
         "results.csv": results_csv(table),
         "results.json": results_json(table, results),
         "items.csv": items_csv(table.rows),
-        "results.md": as_markdown(table, tasks=True, title=title),
+        "results.md": as_markdown(table, tasks=True, title=title, about=_what_was_run(results, table)),
         **({"trials.csv": trials_csv(results.trials)} if results.trials else {}),
         **({"pass_at_k.csv": pass_at_k_csv(several)} if (several := passed(results)) else {}),
     }
@@ -51,6 +51,23 @@ def write_results(folder: str | os.PathLike[str], results: Results, table: Table
         paths.append(Path(folder) / name)
         write_atomically(paths[-1], text.encode(errors="replace").decode())
     return paths
+
+
+def _what_was_run(results: Results, table: Table) -> str:
+    """Model, version and what all rows have in common, as far as that is known."""
+    model: Mapping[str, Any] = results.about.get("model") or {}
+    versions: Mapping[str, Any] = results.about.get("versions") or {}
+    parts = []
+    if name := model.get("name"):
+        parts.append(f"{name} on {model.get('engine', 'an engine')}, sha256 {str(model.get('sha256', ''))[:12]}")
+    top_k = {row.arm.sampling.get("top_k") for row in table.rows}
+    if len(top_k) == 1:
+        parts.append(f"top-k {top_k.pop() or 'off'}")
+    if "seed" in results.about:
+        parts.append(f"seed {results.about['seed']}")
+    if version := versions.get("backtrack_sampler"):
+        parts.append(f"backtrack_sampler {version}")
+    return "; ".join(parts)
 
 
 def results_csv(table: Table) -> str:

@@ -14,14 +14,15 @@ from .words import facts, notes, verdicts
 __all__ = ["as_markdown"]
 
 
-def as_markdown(table: Table, *, tasks: bool = False, title: str = "Results") -> str:
+def as_markdown(table: Table, *, tasks: bool = False, title: str = "Results", about: str = "") -> str:
     """The table, what it says in words, and notes on how to read it.
 
     Args:
         tasks: each task by itself as well, in sections at the end.
         title: the heading.
+        about: a line below it: what was run.
     """
-    parts = [f"# {_escaped(title)}", *_section(table, table.columns[0])]
+    parts = [f"# {_escaped(title)}", *([_escaped(about)] if about else []), *_section(table, table.columns[0])]
     if table.strategies():
         parts += ["## In words", "\n".join(f"- {_escaped(said)}" for said in verdicts(table))]
     parts += ["## How to read it", "\n".join(f"- {_escaped(said)}" for said in notes(table))]
