@@ -130,3 +130,15 @@ def test_the_seeds_configuration_is_accepted(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read_config({"training": {"total_timestep": 3}, "env": {"features": ["nose"]}, "shapping": {}})
     assert len(error.value.__notes__) == 3
+
+
+def test_it_begins_by_keeping_nearly_everything(tmp_path: Path) -> None:
+    """With the probability that it was told, whatever is seen; so texts come to their ends and are judged."""
+    from backtrack_sampler.rl.environment.vec_env import BatchVecEnv
+    from backtrack_sampler.rl.training.train import _new_model
+
+    said = config(tmp_path / "run", keep_probability=0.95)
+    env = BatchVecEnv(model(), PROMPTS, CountingJudge(), said.episodes(), 4)
+    learner = _new_model(said.training, env)
+    shares = learner.policy.get_distribution(learner.policy.obs_to_tensor(env.reset())[0]).distribution.probs
+    assert shares[:, 0].tolist() == pytest.approx([0.95] * 4, abs=0.01)

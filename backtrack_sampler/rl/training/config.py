@@ -82,6 +82,8 @@ class TrainingSection(Section):
         normalize: scale observations by their running mean and variance.
         net_arch: units of each hidden layer.
         lstm_hidden_size: units of the LSTM.
+        keep_probability: how probable it is at the beginning that a token is kept: all actions alike would take back
+            most of what is written, and few texts would ever be judged.
         seed: of everything; the same seed, the same run on one machine.
         checkpoint_every: decisions between two checkpoints that are kept; the last one is always there.
         evaluate_every: decisions between two looks at prompts that are not trained on; None: twenty looks.
@@ -107,6 +109,7 @@ class TrainingSection(Section):
     normalize: bool = True
     net_arch: Annotated[list[Count], BeforeValidator(or_none)] = [64, 64]
     lstm_hidden_size: Count = 64
+    keep_probability: Annotated[float, Field(gt=0, lt=1)] = 0.9
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     checkpoint_every: Count = 10_000
     evaluate_every: Count | None = None

@@ -268,12 +268,16 @@ def _new_model(asked: TrainingSection, env: Any) -> Any:
     network: dict[str, Any] = {"net_arch": {"pi": asked.net_arch, "vf": asked.net_arch}}
     if recurrent:
         network["lstm_hidden_size"] = asked.lstm_hidden_size
-    return _kind(asked)(
+    model = _kind(asked)(
         "MlpLstmPolicy" if recurrent else "MlpPolicy", env, seed=asked.seed, device="cpu", policy_kwargs=network,
         learning_rate=asked.learning_rate, n_steps=asked.n_steps, n_epochs=asked.n_epochs,
         batch_size=min(asked.batch_size, asked.n_steps * asked.n_envs), gamma=asked.gamma, gae_lambda=asked.gae_lambda,
         clip_range=asked.clip_range, ent_coef=asked.ent_coef, vf_coef=asked.vf_coef, max_grad_norm=asked.max_grad_norm,
     )  # fmt: skip
+    others = int(env.action_space.n) - 1
+    with torch.no_grad():
+        model.policy.action_net.bias[0] = math.log(asked.keep_probability * others / (1 - asked.keep_probability))
+    return model
 
 
 def _items(config: RlConfig, prompts: Sequence[str | Item] | None) -> list[Item]:
