@@ -12,7 +12,9 @@ from stable_baselines3.common.env_checker import check_env as check_for_stable_b
 from stable_baselines3.common.vec_env import DummyVecEnv
 from test_episodes import model, settings
 
+from backtrack_sampler.benchmark.tasks.find import find_task
 from backtrack_sampler.rl import BacktrackingEnv, BatchVecEnv
+from backtrack_sampler.rl.environment.env import items_of_task
 
 PROMPTS = ["a b", "b", "c c"]
 
@@ -84,3 +86,10 @@ def test_the_text_can_be_seen() -> None:
     assert first is not None
     assert len(first) == 1
     assert (one.render() or "").startswith(first)
+
+
+def test_items_of_a_task_have_what_ends_their_answers() -> None:
+    """Its stop strings and its limit: an answer that goes on is a wrong one."""
+    item = items_of_task("sums", 3)[0]
+    assert item.options["stop"] == list(find_task("sums").stop) == ["\n"]
+    assert item.options["max_new_tokens"] == find_task("sums").max_new_tokens

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, SupportsFloat
 
-from ...benchmark.tasks import Item
+from ...benchmark.tasks import DEVELOPMENT, Item
+from ...benchmark.tasks.find import find_task
 from ...errors import MissingPackageError
 from ...provider.base_provider import BaseProvider
 from ..judges.base_judge import Judge
@@ -20,7 +22,7 @@ try:
 except ImportError as error:
     raise MissingPackageError('gymnasium is not installed: pip install "backtrack_sampler[rl]"') from error
 
-__all__ = ["BacktrackingEnv", "action_space", "items_of", "observation_space", "step_info"]
+__all__ = ["BacktrackingEnv", "action_space", "items_of", "items_of_task", "observation_space", "step_info"]
 
 Observation = npt.NDArray[np.float32]
 
@@ -38,6 +40,13 @@ def action_space(settings: EpisodeSettings) -> spaces.Discrete:
 def items_of(prompts: Sequence[str | Item]) -> list[Item]:
     """Prompts as items, numbered where they are no items yet."""
     return [each if isinstance(each, Item) else Item(str(number), each) for number, each in enumerate(prompts)]
+
+
+def items_of_task(name: str, limit: int | None = None) -> list[Item]:
+    """The development split of a task of the benchmark suite, each item with what ends its answer."""
+    task = find_task(name)
+    ends = {"max_new_tokens": task.max_new_tokens, "stop": list(task.stop)}
+    return [replace(item, options={**ends, **item.options}) for item in task.items(DEVELOPMENT, limit)]
 
 
 def step_info(outcome: Outcome) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from ...batch import Batch
 from ...benchmark.config.yaml_file import read_yaml
-from ...benchmark.tasks import DEVELOPMENT, Item
-from ...benchmark.tasks.find import find_task
+from ...benchmark.tasks import Item
 from ...errors import InputError
 from ...events import Event, Rollback
 from ...provider.base_provider import BaseProvider
 from ...stream import TokenStream
 from ...trace.files import write_atomically
+from ..environment.env import items_of_task
 from ..environment.episodes import prompt_of
 from ..policy.policy import load_policy
 from ..policy.strategy import RlPolicyStrategy
@@ -134,6 +134,6 @@ def rates_of(folder: Path, config: RlConfig, provider: BaseProvider, texts: int 
 
 def _trained_on(folder: Path, config: RlConfig) -> list[Item]:
     if config.judge.task is not None:
-        return find_task(config.judge.task).items(DEVELOPMENT, config.training.items)
+        return items_of_task(config.judge.task, config.training.items)
     said = json.loads((folder / PROMPTS).read_text(encoding="utf-8"))
     return [Item(name, prompt) for name, prompt in said["train"]]

@@ -14,12 +14,11 @@ from typing import Any
 from ...benchmark.fingerprint import describe_model
 from ...benchmark.logit_cache import LogitCache
 from ...benchmark.progress import Progress
-from ...benchmark.tasks import DEVELOPMENT, Item
-from ...benchmark.tasks.find import find_task
+from ...benchmark.tasks import Item
 from ...errors import InputError, MissingPackageError
 from ...provider.base_provider import BaseProvider
 from ...trace.files import write_atomically
-from ..environment.env import items_of
+from ..environment.env import items_of, items_of_task
 from ..environment.episodes import EpisodeSettings
 from ..environment.vec_env import BatchVecEnv
 from ..evaluation.judged_task import PROMPTS, write_prompts
@@ -285,7 +284,7 @@ def _items(config: RlConfig, prompts: Sequence[str | Item] | None) -> list[Item]
         return items_of(prompts)
     if config.judge.task is None:
         raise InputError("there is nothing to write: give prompts, or a judge that is a task")
-    return find_task(config.judge.task).items(DEVELOPMENT, config.training.items)
+    return items_of_task(config.judge.task, config.training.items)
 
 
 def _split(items: Sequence[Item], asked: TrainingSection) -> tuple[list[Item], list[Item]]:
