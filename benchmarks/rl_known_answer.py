@@ -27,7 +27,7 @@ from backtrack_sampler.benchmark.progress import LineProgress
 from backtrack_sampler.matching import Detokenizer
 from backtrack_sampler.rl.deciding_strategy import DecidingStrategy
 from backtrack_sampler.rl.environment.env import items_of
-from backtrack_sampler.rl.environment.episodes import EpisodeSettings, prompt_of
+from backtrack_sampler.rl.environment.episode import EpisodeSettings, prompt_of
 from backtrack_sampler.rl.features import Features
 from backtrack_sampler.rl.judges.base_judge import Answer, Judge
 from backtrack_sampler.rl.observer import Observer

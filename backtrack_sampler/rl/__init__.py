@@ -12,7 +12,7 @@ from typing import Any
 _WHERE = {
     "BacktrackingEnv": "environment.env",
     "BatchVecEnv": "environment.vec_env",
-    "EpisodeSettings": "environment.episodes",
+    "EpisodeSettings": "environment.episode",
     "Features": "features",
     "Policy": "policy.policy",
     "RlConfig": "training.config",

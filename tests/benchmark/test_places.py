@@ -50,7 +50,6 @@ def test_folders_that_cannot_be_made(tmp_path: Path) -> None:
             check_folder(path)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="only Linux has /proc")
 def test_what_the_rights_do_not_say() -> None:
     """Root may write to /proc by its rights, and cannot."""
     with pytest.raises(InputError, match="/proc"):

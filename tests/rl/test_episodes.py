@@ -10,7 +10,8 @@ from policies import CountingJudge
 
 from backtrack_sampler import BaseStrategy, InputError, SessionOptions, StrategyError
 from backtrack_sampler.benchmark.tasks import Item
-from backtrack_sampler.rl.environment.episodes import Episodes, EpisodeSettings, Outcome
+from backtrack_sampler.rl.environment.episode import EpisodeSettings
+from backtrack_sampler.rl.environment.episodes import Episodes, Outcome
 from backtrack_sampler.rl.environment.rewards import Shaping
 from backtrack_sampler.rl.features import FEATURES, Features
 from backtrack_sampler.testing import FakeProvider

@@ -62,15 +62,16 @@ def test_training_and_use_are_the_same_to_the_bit(lstm: int, seed: int) -> None:
         if outcome.is_over:
             break
         observation = outcome.observation
-    if outcome.truncated:
-        pytest.skip("this policy only goes back and forth: the environment cuts that off, in use it goes on")
     watched, (_, stream) = in_use(net, PROMPTS[0], text_seed)
-    assert [(each[0], each[1]) for each in watched.seen] == [(each[0], each[1]) for each in acted]
-    for (_, _, ours), (_, _, theirs) in zip(watched.seen, acted, strict=True):
+    # What the environment cuts off goes on in use, without going back any more.
+    seen = watched.seen[: len(acted)] if outcome.truncated else watched.seen
+    assert [(each[0], each[1]) for each in seen] == [(each[0], each[1]) for each in acted]
+    for (_, _, ours), (_, _, theirs) in zip(seen, acted, strict=True):
         assert lstm == 0 or (ours[0].tobytes(), ours[1].tobytes()) == (theirs[0].tobytes(), theirs[1].tobytes())  # type: ignore[index]
     assert outcome.summary is not None
-    assert stream.text == outcome.summary["text"]
-    assert stream.stats.drawn == outcome.summary["drawn"]
+    if not outcome.truncated:
+        assert stream.text == outcome.summary["text"]
+        assert stream.stats.drawn == outcome.summary["drawn"]
 
 
 @pytest.mark.parametrize("lstm", [0, 6])

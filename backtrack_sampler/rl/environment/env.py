@@ -12,7 +12,8 @@ from ...benchmark.tasks.find import find_task
 from ...errors import MissingPackageError
 from ...provider.base_provider import BaseProvider
 from ..judges.base_judge import Judge
-from .episodes import Episodes, EpisodeSettings, Outcome
+from .episode import EpisodeSettings
+from .episodes import Episodes, Outcome
 
 try:
     import gymnasium

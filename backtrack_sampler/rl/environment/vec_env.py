@@ -10,7 +10,8 @@ from ...errors import MissingPackageError
 from ...provider.base_provider import BaseProvider
 from ..judges.base_judge import Judge
 from .env import action_space, items_of, observation_space, step_info
-from .episodes import Episodes, EpisodeSettings
+from .episode import EpisodeSettings
+from .episodes import Episodes
 
 try:
     import numpy as np

@@ -17,7 +17,7 @@ from ...provider.base_provider import BaseProvider
 from ...stream import TokenStream
 from ...trace.files import write_atomically
 from ..environment.env import items_of_task
-from ..environment.episodes import prompt_of
+from ..environment.episode import prompt_of
 from ..policy.policy import load_policy
 from ..policy.strategy import RlPolicyStrategy
 from ..training.config import RlConfig, read_config

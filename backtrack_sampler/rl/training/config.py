@@ -19,7 +19,7 @@ from ...benchmark.config.problems import Problem, problems_of, refusal
 from ...benchmark.config.sections import Section, or_none, or_nothing, told
 from ...benchmark.config.yaml_file import YamlFile, read_yaml
 from ...options import SessionOptions
-from ..environment.episodes import EpisodeSettings
+from ..environment.episode import EpisodeSettings
 from ..environment.rewards import Shaping
 from ..features import DEFAULT_FEATURES, Features
 from ..judges.from_config import JudgeSection

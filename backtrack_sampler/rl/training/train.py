@@ -19,7 +19,7 @@ from ...errors import InputError, MissingPackageError
 from ...provider.base_provider import BaseProvider
 from ...trace.files import write_atomically
 from ..environment.env import items_of, items_of_task
-from ..environment.episodes import EpisodeSettings
+from ..environment.episode import EpisodeSettings
 from ..environment.vec_env import BatchVecEnv
 from ..evaluation.judged_task import PROMPTS, write_prompts
 from ..judges.base_judge import Judge

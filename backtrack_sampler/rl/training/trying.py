@@ -10,7 +10,7 @@ from ...batch import Batch
 from ...benchmark.tasks import Item
 from ...provider.base_provider import BaseProvider
 from ...stream import TokenStream
-from ..environment.episodes import EpisodeSettings, prompt_of, text_of
+from ..environment.episode import EpisodeSettings, prompt_of, text_of
 from ..features import repetition
 from ..judges.base_judge import Answer, Judge
 from ..policy.policy import Policy
