@@ -334,7 +334,7 @@ def test_a_judge_that_speaks_mostly_nonsense_is_stopped() -> None:
             match=r"^11 of the first 11 replies of the judge judge-1 are of no use, such as this one: no score .*'I like it'.*; change model or template$",
         ):
             judge_at(server, concurrency=1).scores(numbered(100))
-        assert len(server.requests) <= 24
+        assert len(server.requests) < 100  # of 200; some may be under way before anybody has looked at those before
     with served(lambda asked: "no" if int(asked_about(asked).split()[1]) % 2 else "8") as server:
         judge = judge_at(server)
         assert judge.scores(numbered(40))[1::2] == [0.5] * 20
