@@ -6,11 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from . import arguments
 from .benchmark import run_benchmark
+
+if TYPE_CHECKING:
+    from ..rl.training.config import RlConfig
 
 __all__ = ["add"]
 
@@ -25,11 +28,16 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         **arguments.examples(
             "backtrack-sampler eval-rl rl_output --check",
             "backtrack-sampler eval-rl rl_output --limit 300",
+            "backtrack-sampler eval-rl seed_0 seed_1 seed_2",
             more="Whatever ends it, the same command goes on where it was.",
         ),
     )  # fmt: skip
     parser.set_defaults(run=_evaluate)
-    parser.add_argument("folder", metavar="FOLDER", help="of the run: output_dir of its configuration")
+    parser.add_argument(
+        "folders", metavar="FOLDER", nargs="+",
+        help="of a run: output_dir of its configuration; of several that differ in their seed, the first one has the "
+        "evaluation of all",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="most items; all of them by default")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="texts of each item and row (3)")
     parser.add_argument("--trials", type=int, default=20, metavar="N", help="settings tried of each heuristic (20)")
@@ -42,26 +50,36 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from ..benchmark.config.yaml_file import dump_yaml
-    from ..rl.evaluation.evaluate import experiment_of, rates_of, run_of
+    from ..rl.evaluation.evaluate import experiment_of, same_but_for_seeds
     from ..trace.files import write_atomically
 
     for name, least in (("limit", 1), ("repeats", 1), ("trials", 0)):
         if (value := getattr(options, name)) is not None and value < least:
             raise InputError(f"--{name} must be at least {least}, not {value}")
-    folder = Path(options.folder).expanduser()
-    config, kept = run_of(folder), folder / "rates.json"
-    if kept.is_file():
-        rates = json.loads(kept.read_text(encoding="utf-8"))
-    else:
-        print("looking how often the policy goes back, for a random one of the same rate", file=sys.stderr)
-        provider = arguments.load(config.model_name_or_path, config.engine, **config.model_options())
-        rates = rates_of(folder, config, provider)
-        write_atomically(kept, json.dumps(rates))
+    folders = [Path(each).expanduser() for each in options.folders]
+    config, folder = same_but_for_seeds(folders), folders[0]
+    rates = [sum(each) / len(folders) for each in zip(*(_rates(each, config) for each in folders), strict=True)]
     file = folder / "evaluation.yaml"
     said = experiment_of(
-        folder, config, rates, limit=options.limit, repeats=options.repeats, trials=options.trials
+        folders, config, rates, limit=options.limit, repeats=options.repeats, trials=options.trials
     )  # fmt: skip
     write_atomically(file, dump_yaml(said))
     print(f"the experiment is {file}", file=sys.stderr)
     options.config, options.resume = str(file), True
     return run_benchmark(options)
+
+
+def _rates(folder: Path, config: RlConfig) -> list[float]:
+    """How often this policy goes back; kept in its folder."""
+    from ..rl.evaluation.evaluate import rates_of
+    from ..trace.files import write_atomically
+
+    kept = folder / "rates.json"
+    if kept.is_file() and kept.stat().st_mtime >= (folder / "policy.safetensors").stat().st_mtime:
+        rates: list[float] = json.loads(kept.read_text(encoding="utf-8"))
+        return rates
+    print(f"looking how often {folder} goes back, for a random policy of the same rate", file=sys.stderr)
+    provider = arguments.load(config.model_name_or_path, config.engine, **config.model_options())
+    rates = rates_of(folder, config, provider)
+    write_atomically(kept, json.dumps(rates))
+    return rates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from ..policy.strategy import RlPolicyStrategy
 from ..training.config import RlConfig, read_config
 from .judged_task import PROMPTS
 
-__all__ = ["HEURISTICS", "experiment_of", "rates_of", "run_of"]
+__all__ = ["HEURISTICS", "experiment_of", "rates_of", "run_of", "same_but_for_seeds"]
 
 #: All that are tuned beside a policy.
 HEURISTICS = (
@@ -58,21 +59,28 @@ def run_of(folder: Path) -> RlConfig:
 
 
 def experiment_of(
-    folder: Path, config: RlConfig, rates: list[float], *, limit: int | None = None, repeats: int = 3, trials: int = 20
+    folders: Sequence[Path],
+    config: RlConfig,
+    rates: list[float],
+    *,
+    limit: int | None = None,
+    repeats: int = 3,
+    trials: int = 20,
 ) -> dict[str, Any]:
-    """What `read_experiment` takes: the policy, a random one of the same rate, and all heuristics at their best.
+    """What `read_experiment` takes: the policies, a random one of the same rate, and all heuristics at their best.
 
     The controls that draw once, and those at equal cost, are in every experiment. Where the judge is a task, its
     test split is asked; otherwise the prompts that were held out, for which a file with a task is written.
 
     Args:
-        folder: of the run.
+        folders: of runs that differ in their seed; what is written goes to the first.
+        config: see `same_but_for_seeds`.
         rates: of the random policy; see `rates_of`.
         limit: most items; None: all.
         repeats: texts of each item and row.
         trials: settings that are tried of each heuristic, on prompts that the policy was trained on.
     """
-    env = config.env
+    env, folder = config.env, folders[0]
     model = {
         name: value for name in ("engine", "model_name_or_path", "device", "model_kwargs")
         if (value := getattr(config, name)) not in (None, {})
@@ -88,8 +96,7 @@ def experiment_of(
     return {
         **model,
         "strategies": [
-            {"name": "policy", "strategy": f"rl-policy:policy={folder}"},
-            {"name": "policy, actions drawn", "strategy": f"rl-policy:policy={folder},deterministic=false"},
+            *(row for each in folders for row in _rows(each, f" {each.name}" if len(folders) > 1 else "")),
             {"name": "random policy", "strategy": f"random-policy:rates={'|'.join(f'{rate:.4f}' for rate in rates)}"},
         ],
         "evaluation": {
@@ -102,6 +109,35 @@ def experiment_of(
         },
         "hpo": {"n_trials": trials, "tune": list(HEURISTICS) if trials else []},
     }  # fmt: skip
+
+
+def _rows(folder: Path, which: str) -> list[dict[str, str]]:
+    """A policy as it is used, and with its actions drawn as they were in its training."""
+    return [
+        {"name": f"policy{which}", "strategy": f"rl-policy:policy={folder}"},
+        {"name": f"policy{which}, actions drawn", "strategy": f"rl-policy:policy={folder},deterministic=false"},
+    ]
+
+
+def same_but_for_seeds(folders: Sequence[Path]) -> RlConfig:
+    """The configuration of runs that are looked at together.
+
+    Raises:
+        InputError: they are not of one kind, or two have one name; see also `run_of`.
+    """
+    if len({folder.name for folder in folders}) < len(folders):
+        raise InputError("two of these folders have the same name, and their rows would too: rename one")
+    first, *others = [run_of(folder) for folder in folders]
+    for folder, other in zip(folders[1:], others, strict=True):
+        one, two = ({**each.model_dump(), "output_dir": "", "training": None} for each in (first, other))
+        if differing := [name for name, value in one.items() if value != two[name]]:
+            raise InputError(
+                f"{folders[0]} and {folder} differ in {' and '.join(differing)}: only runs that differ in training "
+                "alone, such as in their seed, are evaluated together"
+            )
+        if (folders[0] / PROMPTS).read_bytes() != (folder / PROMPTS).read_bytes():
+            raise InputError(f"{folders[0]} and {folder} were trained on other prompts: evaluate them one by one")
+    return first
 
 
 def rates_of(folder: Path, config: RlConfig, provider: BaseProvider, texts: int = 64) -> list[float]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from ...errors import InputError
 from ...provider.base_provider import BaseProvider
 from ...strategy.base_strategy import Stream
 from ..deciding_strategy import DecidingStrategy
 from .operator import RlPolicyOperator
-from .policy import Policy
+from .policy import Policy, policy_files
 
 __all__ = ["RlPolicyStrategy"]
+
+_USUAL = "rl_output"
 
 
 class RlPolicyStrategy(DecidingStrategy):
@@ -28,12 +33,21 @@ class RlPolicyStrategy(DecidingStrategy):
         trust: see `load_policy`.
     """
 
+    sources = (
+        "backtrack_sampler.rl.features", "backtrack_sampler.rl.observer", "backtrack_sampler.rl.policy.network",
+        "backtrack_sampler.rl.policy.operator", "backtrack_sampler.rl.policy.policy",
+    )  # fmt: skip
     operator: RlPolicyOperator
+
+    @classmethod
+    def files_of(cls, arguments: Mapping[str, Any]) -> Sequence[Path]:
+        policy = arguments.get("policy", _USUAL)
+        return () if isinstance(policy, Policy) else policy_files(policy)
 
     def __init__(
         self,
         provider: BaseProvider | None = None,
-        policy: str | os.PathLike[str] | Policy = "rl_output",
+        policy: str | os.PathLike[str] | Policy = _USUAL,
         deterministic: bool = True,
         any_model: bool = False,
         trust: bool = False,
