@@ -89,7 +89,8 @@ def parse_spec(text: str) -> StrategySpec:
     if cls in (ChainStrategy, OperatorStrategy):
         raise InputError("repeat --strategy for a chain, and write --operator NAME for an operator")
     arguments, files = read_arguments(f"strategy {name}", rest, parameters(cls))
-    return StrategySpec(cls, arguments, file_of(name) | files)
+    more = cls.read_from(arguments) if hasattr(cls, "read_from") else {}  # where its arguments name files
+    return StrategySpec(cls, arguments, file_of(name) | files | more)
 
 
 def parse_operator(text: str) -> OperatorSpec:

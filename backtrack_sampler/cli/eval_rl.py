@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,27 +40,28 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from ..benchmark.config import plan_of, read_experiment
     from ..benchmark.config.yaml_file import dump_yaml
-    from ..rl.evaluation.evaluate import experiment_of, rates_of, run_of
+    from ..rl.evaluation.evaluate import experiment_of, keep_rates, kept_rates, rates_of, run_of
     from ..trace.files import write_atomically
 
     for name, least in (("limit", 1), ("repeats", 1), ("trials", 0)):
         if (value := getattr(options, name)) is not None and value < least:
             raise InputError(f"--{name} must be at least {least}, not {value}")
     folder = Path(options.folder).expanduser()
-    config, kept = run_of(folder), folder / "rates.json"
-    if kept.is_file():
-        rates = json.loads(kept.read_text(encoding="utf-8"))
-    else:
+    config, rates = run_of(folder), kept_rates(folder)
+    asked = {"limit": options.limit, "repeats": options.repeats, "trials": options.trials}
+    if options.check:  # what is not known yet changes nothing of what would be run
+        said = experiment_of(folder, config, rates or [1.0, 0.0], **asked)
+        print(plan_of(read_experiment(said, allow_code_execution=options.allow_code_execution)))
+        return 0
+    if rates is None:
         print("looking how often the policy goes back, for a random one of the same rate", file=sys.stderr)
         provider = arguments.load(config.model_name_or_path, config.engine, **config.model_options())
         rates = rates_of(folder, config, provider)
-        write_atomically(kept, json.dumps(rates))
+        keep_rates(folder, rates)
     file = folder / "evaluation.yaml"
-    said = experiment_of(
-        folder, config, rates, limit=options.limit, repeats=options.repeats, trials=options.trials
-    )  # fmt: skip
-    write_atomically(file, dump_yaml(said))
+    write_atomically(file, dump_yaml(experiment_of(folder, config, rates, **asked)))
     print(f"the experiment is {file}", file=sys.stderr)
     options.config, options.resume = str(file), True
     return run_benchmark(options)

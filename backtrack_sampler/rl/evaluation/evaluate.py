@@ -14,16 +14,17 @@ from ...benchmark.tasks import Item
 from ...errors import InputError
 from ...events import Event, Rollback
 from ...provider.base_provider import BaseProvider
+from ...specs import with_arguments
 from ...stream import TokenStream
 from ...trace.files import write_atomically
 from ..environment.env import items_of_task
 from ..environment.episode import prompt_of
-from ..policy.policy import load_policy
+from ..policy.policy import digests_of, load_policy
 from ..policy.strategy import RlPolicyStrategy
 from ..training.config import RlConfig, read_config
 from .judged_task import PROMPTS
 
-__all__ = ["HEURISTICS", "experiment_of", "rates_of", "run_of"]
+__all__ = ["HEURISTICS", "experiment_of", "keep_rates", "kept_rates", "rates_of", "run_of"]
 
 #: All that are tuned beside a policy.
 HEURISTICS = (
@@ -31,6 +32,7 @@ HEURISTICS = (
     "logit-threshold", "repetition", "ngram-overlap",
 )  # fmt: skip
 
+_RATES = "rates.json"
 _TASK = '''"""The prompts of a run with its judge; made by eval-rl."""
 
 from backtrack_sampler.rl.evaluation.judged_task import JudgedTask
@@ -73,6 +75,7 @@ def experiment_of(
         trials: settings that are tried of each heuristic, on prompts that the policy was trained on.
     """
     env = config.env
+    policy = {"policy": str(folder)}
     model = {
         name: value for name in ("engine", "model_name_or_path", "device", "model_kwargs")
         if (value := getattr(config, name)) not in (None, {})
@@ -88,8 +91,11 @@ def experiment_of(
     return {
         **model,
         "strategies": [
-            {"name": "policy", "strategy": f"rl-policy:policy={folder}"},
-            {"name": "policy, actions drawn", "strategy": f"rl-policy:policy={folder},deterministic=false"},
+            {"name": "policy", "strategy": with_arguments("rl-policy", policy)},
+            {
+                "name": "policy, actions drawn",
+                "strategy": with_arguments("rl-policy", {**policy, "deterministic": False}),
+            },
             {"name": "random policy", "strategy": f"random-policy:rates={'|'.join(f'{rate:.4f}' for rate in rates)}"},
         ],
         "evaluation": {
@@ -102,6 +108,22 @@ def experiment_of(
         },
         "hpo": {"n_trials": trials, "tune": list(HEURISTICS) if trials else []},
     }  # fmt: skip
+
+
+def kept_rates(folder: Path) -> list[float] | None:
+    """What `keep_rates` has kept of this policy; None where it has not, or the policy has learned more since then."""
+    try:
+        said = json.loads((folder / _RATES).read_text(encoding="utf-8"))
+        rates: list[float] = said["rates"]
+        return rates if said["policy"] == list(digests_of(folder).values()) else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def keep_rates(folder: Path, rates: list[float]) -> None:
+    """Keep what `rates_of` has found, for whoever goes on."""
+    said = {"policy": list(digests_of(folder).values()), "rates": rates}
+    write_atomically(folder / _RATES, json.dumps(said) + "\n")
 
 
 def rates_of(folder: Path, config: RlConfig, provider: BaseProvider, texts: int = 64) -> list[float]:

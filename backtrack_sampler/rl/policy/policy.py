@@ -6,6 +6,7 @@ nothing of a stranger's, as a pickle would.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -24,7 +25,7 @@ from ...trace.files import write_atomically
 from ..features import Features
 from .network import Network, State
 
-__all__ = ["Answer", "Normaliser", "Policy", "PolicySettings", "load_policy"]
+__all__ = ["Answer", "Normaliser", "Policy", "PolicySettings", "digests_of", "load_policy"]
 
 _FORMAT = 1
 WEIGHTS, SETTINGS = "policy.safetensors", "policy.json"
@@ -207,6 +208,7 @@ def load_policy(path: str | os.PathLike[str], *, trust: bool = False) -> Policy:
         MissingPackageError: safetensors is not installed; stable-baselines3, for a zip.
     """
     path = Path(path).expanduser()
+    files = _files(path)
     if path.suffix == ".zip":
         if not trust:
             raise InputError(
@@ -216,12 +218,35 @@ def load_policy(path: str | os.PathLike[str], *, trust: bool = False) -> Policy:
         from .export import policy_of_zip
 
         return policy_of_zip(path)
-    folder = path.parent if path.name in (WEIGHTS, SETTINGS) else path
-    files = folder / WEIGHTS, folder / SETTINGS
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"there is no policy at {path}: a folder with {WEIGHTS} and {SETTINGS} is needed")
-    return _loaded(folder.resolve(), tuple(file.stat().st_mtime_ns for file in files))
+    return _loaded(files[0].parent.resolve(), tuple(file.stat().st_mtime_ns for file in files))
+
+
+def digests_of(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The files of a policy, and what tells whether they are still the same.
+
+    Raises:
+        InputError: they are not there, or cannot be read.
+    """
+    found = {}
+    for file in _files(Path(path).expanduser()):
+        try:
+            found[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        except OSError as error:
+            raise InputError(f"cannot read {file}: {error.strerror or error}") from error
+    return found
+
+
+def _files(path: Path) -> tuple[Path, Path]:
+    """The two files of a policy; weights first."""
+    if path.suffix == ".zip":
+        files = path, path.parent / SETTINGS
+    else:
+        folder = path.parent if path.name in (WEIGHTS, SETTINGS) else path
+        files = folder / WEIGHTS, folder / SETTINGS
+    if not all(file.is_file() for file in files):
+        what = f"beside it {SETTINGS}" if path.is_file() else f"a folder with {WEIGHTS} and {SETTINGS}"
+        raise InputError(f"there is no policy at {path}: {what} is needed")
+    return files
 
 
 @lru_cache(16)

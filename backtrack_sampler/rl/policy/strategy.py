@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from ...errors import InputError
 from ...provider.base_provider import BaseProvider
 from ...strategy.base_strategy import Stream
 from ..deciding_strategy import DecidingStrategy
 from .operator import RlPolicyOperator
-from .policy import Policy
+from .policy import Policy, digests_of
 
 __all__ = ["RlPolicyStrategy"]
 
@@ -41,12 +44,18 @@ class RlPolicyStrategy(DecidingStrategy):
         operator = RlPolicyOperator(policy, deterministic, trust)
         settings = operator.policy.settings
         trained_on, name = str(settings.model.get("name", "")), provider.model_name if provider is not None else ""
-        if name and trained_on and name != trained_on and not any_model:
+        # A run's files name no folders of the machine that it was made on.
+        if name and trained_on and trained_on not in (name, Path(name).name) and not any_model:
             raise InputError(
                 f"this policy was trained on {trained_on}, and this model is {name}: train one for it with "
                 "backtrack-sampler train-rl, or pass any_model=true"
             )
         super().__init__(operator, settings.retry, settings.max_retries, settings.max_discarded)
+
+    @staticmethod
+    def read_from(arguments: Mapping[str, Any]) -> dict[str, str]:
+        """The files that these arguments of it name, with their digests: who trains on writes other texts."""
+        return digests_of(str(arguments.get("policy", "rl_output")))
 
     def __str__(self) -> str:
         return "RlPolicyStrategy"
