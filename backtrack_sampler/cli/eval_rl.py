@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +48,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from ..benchmark.config import plan_of, read_experiment
     from ..benchmark.config.yaml_file import dump_yaml
     from ..rl.evaluation.evaluate import experiment_of, same_but_for_seeds
     from ..trace.files import write_atomically
@@ -58,12 +58,14 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise InputError(f"--{name} must be at least {least}, not {value}")
     folders = [Path(each).expanduser() for each in options.folders]
     config, folder = same_but_for_seeds(folders), folders[0]
+    asked = {"limit": options.limit, "repeats": options.repeats, "trials": options.trials}
+    if options.check:  # what is not known yet changes nothing of what would be run
+        said = experiment_of(folders, config, [1.0, 0.0], **asked)
+        print(plan_of(read_experiment(said, allow_code_execution=options.allow_code_execution)))
+        return 0
     rates = [sum(each) / len(folders) for each in zip(*(_rates(each, config) for each in folders), strict=True)]
     file = folder / "evaluation.yaml"
-    said = experiment_of(
-        folders, config, rates, limit=options.limit, repeats=options.repeats, trials=options.trials
-    )  # fmt: skip
-    write_atomically(file, dump_yaml(said))
+    write_atomically(file, dump_yaml(experiment_of(folders, config, rates, **asked)))
     print(f"the experiment is {file}", file=sys.stderr)
     options.config, options.resume = str(file), True
     return run_benchmark(options)
@@ -71,15 +73,12 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _rates(folder: Path, config: RlConfig) -> list[float]:
     """How often this policy goes back; kept in its folder."""
-    from ..rl.evaluation.evaluate import rates_of
-    from ..trace.files import write_atomically
+    from ..rl.evaluation.evaluate import keep_rates, kept_rates, rates_of
 
-    kept = folder / "rates.json"
-    if kept.is_file() and kept.stat().st_mtime >= (folder / "policy.safetensors").stat().st_mtime:
-        rates: list[float] = json.loads(kept.read_text(encoding="utf-8"))
-        return rates
-    print(f"looking how often {folder} goes back, for a random policy of the same rate", file=sys.stderr)
-    provider = arguments.load(config.model_name_or_path, config.engine, **config.model_options())
-    rates = rates_of(folder, config, provider)
-    write_atomically(kept, json.dumps(rates))
+    rates = kept_rates(folder)
+    if rates is None:
+        print(f"looking how often {folder} goes back, for a random policy of the same rate", file=sys.stderr)
+        provider = arguments.load(config.model_name_or_path, config.engine, **config.model_options())
+        rates = rates_of(folder, config, provider)
+        keep_rates(folder, rates)
     return rates

@@ -7,10 +7,14 @@ import shlex
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BacktrackError, InputError
+from ..specs import with_arguments
 from . import arguments
+
+if TYPE_CHECKING:
+    from ..provider.base_provider import BaseProvider
 
 __all__ = ["add"]
 
@@ -56,31 +60,44 @@ def _train(options: argparse.Namespace) -> int:
     prompts = None if options.prompts is None else read_prompts(options.prompts)
     if prompts is None and config.judge.task is None:
         raise InputError("--prompts is needed: a file with a prompt a line, or in the configuration judge: {task: ...}")
-    provider = arguments.load(config.model_name_or_path, config.engine, **config.model_options())
+    loaded = []
+
+    def load() -> BaseProvider:
+        loaded.append(arguments.load(config.model_name_or_path, config.engine, **config.model_options()))
+        return loaded[0]
+
     try:
         with closing(progress_on(unit="decisions")) as progress:
             folder = train(
-                config, prompts, provider, resume=options.resume, shuffle=options.shuffle_prompts, progress=progress
+                config, prompts, load, resume=options.resume, shuffle=options.shuffle_prompts, progress=progress
             )
     except KeyboardInterrupt:
         over = "\r" if sys.stderr.isatty() else ""
-        again = ["backtrack-sampler", "train-rl", "--config", options.config]
-        again += ["--prompts", options.prompts] if options.prompts else []
-        again += ["--shuffle-prompts"] if options.shuffle_prompts else []
-        kept = Path(config.output_dir) / "checkpoints"
-        print(
-            f"{over}interrupted: the last checkpoint is in {kept}; to go on: {shlex.join(again)} --resume",
-            file=sys.stderr,
-        )
+        print(f"{over}interrupted{_how_to_go_on(options, config.folder)}", file=sys.stderr)
         return _INTERRUPTED
     except BacktrackError:
         raise
     except Exception as error:  # an engine's own, such as no memory left
+        if not loaded:
+            raise
         raise BacktrackError(
             f"the training ended on an error ({type(error).__name__}: {error}): the last checkpoint is kept, and "
             "--resume goes on from there"
         ) from error
     print(f"policy written to {folder}; the page of its training is {folder / 'training.html'}", file=sys.stderr)
-    print(f"use it:     backtrack-sampler generate 'Once upon a time' --strategy rl-policy:policy={folder}")
-    print(f"measure it: backtrack-sampler eval-rl {folder}")
+    spec = shlex.quote(with_arguments("rl-policy", {"policy": str(folder)}))
+    print(f"use it:     backtrack-sampler generate 'Once upon a time' --strategy {spec}")
+    print(f"measure it: backtrack-sampler eval-rl {shlex.quote(str(folder))}")
     return 0
+
+
+def _how_to_go_on(options: argparse.Namespace, folder: Path) -> str:
+    """What to say of a run that was broken off."""
+    checkpoints = folder / "checkpoints"
+    if not (folder / "config.yml").is_file():
+        return " before anything was written"
+    again = ["backtrack-sampler", "train-rl", "--config", options.config]
+    again += ["--prompts", options.prompts] if options.prompts else []
+    again += ["--shuffle-prompts"] if options.shuffle_prompts else []
+    kept = f": the last checkpoint is in {checkpoints}" if checkpoints.is_dir() else " before the first checkpoint"
+    return f"{kept}; to go on: {shlex.join(again)} --resume"

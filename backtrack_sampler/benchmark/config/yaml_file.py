@@ -47,8 +47,11 @@ class YamlFile:
         return self.lines.get(place)
 
 
-def read_yaml(path: str | os.PathLike[str]) -> YamlFile:
+def read_yaml(path: str | os.PathLike[str], least: str = "at least evaluation: {tasks: [...]}") -> YamlFile:
     """Read a file with one document.
+
+    Args:
+        least: what to write into a file in which nothing stands.
 
     Raises:
         InputError: it cannot be read, or is no YAML; one line, with the line number.
@@ -61,7 +64,7 @@ def read_yaml(path: str | os.PathLike[str]) -> YamlFile:
     except UnicodeDecodeError as error:
         raise InputError(f"cannot read {name}: it is not valid text, save it as UTF-8 ({error})") from error
     try:
-        return _read(name, text)
+        return _read(name, text, least)
     except yaml.YAMLError as error:
         raise InputError(_broken(name, text, error)) from error
     except InputError:
@@ -72,12 +75,12 @@ def read_yaml(path: str | os.PathLike[str]) -> YamlFile:
         raise InputError(f"{name} goes too deep: a configuration has three or four levels") from error
 
 
-def _read(name: str, text: str) -> YamlFile:
+def _read(name: str, text: str, least: str) -> YamlFile:
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
-            raise InputError(f"{name} is empty: write at least evaluation: {{tasks: [...]}}")
+            raise InputError(f"{name} is empty: write {least}")
         lines: dict[Place, int] = {}
         repeated: dict[Place, int] = {}
         for place, line in _walk(node, (), ()):
@@ -155,7 +158,7 @@ _ADVICE = (
     (r"expected <block end>", "the indentation does not fit the lines above it"),
     (r"expected ',' or '[\]}]'", "a list or a mapping is not closed: look for a missing ] or }, or a comma"),
     (r"unexpected end of stream", "a text in quotes is not closed"),
-    (r"but found another document", "a second document begins with ---: write one experiment a file"),
+    (r"but found another document", "a second document begins with ---: write one configuration a file"),
     (r"undefined alias", "an alias, *name, stands for nothing: put text that begins with * in quotes"),
     (r"could not determine a constructor", "a tag, !name, means nothing here: put text that begins with ! in quotes"),
     (r"unhashable key", "a key is a list or a mapping: put text that begins with [ or { in quotes"),

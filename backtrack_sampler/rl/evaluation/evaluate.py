@@ -15,6 +15,7 @@ from ...benchmark.tasks import Item
 from ...errors import InputError
 from ...events import Event, Rollback
 from ...provider.base_provider import BaseProvider
+from ...specs import parse_spec, with_arguments
 from ...stream import TokenStream
 from ...trace.files import write_atomically
 from ..environment.env import items_of_task
@@ -24,7 +25,9 @@ from ..policy.strategy import RlPolicyStrategy
 from ..training.config import RlConfig, read_config
 from .judged_task import PROMPTS
 
-__all__ = ["HEURISTICS", "experiment_of", "rates_of", "run_of", "same_but_for_seeds"]
+__all__ = [
+    "HEURISTICS", "experiment_of", "keep_rates", "kept_rates", "rates_of", "run_of", "same_but_for_seeds",
+]  # fmt: skip
 
 #: All that are tuned beside a policy.
 HEURISTICS = (
@@ -32,6 +35,7 @@ HEURISTICS = (
     "logit-threshold", "repetition", "ngram-overlap",
 )  # fmt: skip
 
+_RATES = "rates.json"
 _TASK = '''"""The prompts of a run with its judge; made by eval-rl."""
 
 from backtrack_sampler.rl.evaluation.judged_task import JudgedTask
@@ -113,9 +117,11 @@ def experiment_of(
 
 def _rows(folder: Path, which: str) -> list[dict[str, str]]:
     """A policy as it is used, and with its actions drawn as they were in its training."""
+    policy = {"policy": str(folder)}
+    drawn = with_arguments("rl-policy", {**policy, "deterministic": False})
     return [
-        {"name": f"policy{which}", "strategy": f"rl-policy:policy={folder}"},
-        {"name": f"policy{which}, actions drawn", "strategy": f"rl-policy:policy={folder},deterministic=false"},
+        {"name": f"policy{which}", "strategy": with_arguments("rl-policy", policy)},
+        {"name": f"policy{which}, actions drawn", "strategy": drawn},
     ]
 
 
@@ -138,6 +144,27 @@ def same_but_for_seeds(folders: Sequence[Path]) -> RlConfig:
         if (folders[0] / PROMPTS).read_bytes() != (folder / PROMPTS).read_bytes():
             raise InputError(f"{folders[0]} and {folder} were trained on other prompts: evaluate them one by one")
     return first
+
+
+def kept_rates(folder: Path) -> list[float] | None:
+    """What `keep_rates` has kept of this policy; None where it has not, or the policy has learned more since then."""
+    try:
+        said = json.loads((folder / _RATES).read_text(encoding="utf-8"))
+        rates: list[float] = said["rates"]
+        return rates if said["policy"] == _digests(folder) else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def keep_rates(folder: Path, rates: list[float]) -> None:
+    """Keep what `rates_of` has found, for whoever goes on."""
+    said = {"policy": _digests(folder), "rates": rates}
+    write_atomically(folder / _RATES, json.dumps(said) + "\n")
+
+
+def _digests(folder: Path) -> list[str]:
+    """What tells whether a policy is still the same."""
+    return list(parse_spec(with_arguments("rl-policy", {"policy": str(folder)})).files.values())
 
 
 def rates_of(folder: Path, config: RlConfig, provider: BaseProvider, texts: int = 64) -> list[float]:

@@ -69,9 +69,10 @@ class JudgedTask(Task):
             config = ModelSection.model_validate(self.model)
             section = JudgeSection.model_validate(self.judge)
             # The heuristic asks the model that has written the texts; others need none.
-            asked = all(value is None for value in (section.model, section.task, section.checker))
             provider = (
-                load_provider(config.model_name_or_path, config.engine, **config.model_options()) if asked else None
+                load_provider(config.model_name_or_path, config.engine, **config.model_options())
+                if section.asks_writer
+                else None
             )
             self._made = make_judge(section, provider, Path(self.folder) / "judge_cache.sqlite")
         return self._made

@@ -86,6 +86,11 @@ class JudgeSection(Section):
     temperature: Annotated[float, Field(ge=0)] | None = 0.0
     max_tokens: Annotated[int, Field(ge=1)] | None = 64
 
+    @property
+    def asks_writer(self) -> bool:
+        """Whether it asks the model that writes the texts: the heuristic does."""
+        return self.model is None and self.task is None and self.checker is None
+
     @model_validator(mode="after")
     def _one_judge(self) -> JudgeSection:
         named = [name for name in _KINDS if getattr(self, name) is not None]

@@ -55,7 +55,8 @@ class RlPolicyStrategy(DecidingStrategy):
         operator = RlPolicyOperator(policy, deterministic, trust)
         settings = operator.policy.settings
         trained_on, name = str(settings.model.get("name", "")), provider.model_name if provider is not None else ""
-        if name and trained_on and name != trained_on and not any_model:
+        # A run's files name no folders of the machine that it was made on.
+        if name and trained_on and trained_on not in (name, Path(name).name) and not any_model:
             raise InputError(
                 f"this policy was trained on {trained_on}, and this model is {name}: train one for it with "
                 "backtrack-sampler train-rl, or pass any_model=true"

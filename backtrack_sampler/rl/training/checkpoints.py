@@ -84,12 +84,13 @@ class Checkpoints:
             ) from error
         return last
 
-    def load(self, kind: type[Any], env: Any) -> tuple[Any, dict[str, Any]]:
+    def load(self, kind: type[Any], env: Any, **changed: Any) -> tuple[Any, dict[str, Any]]:
         """The model of the last one, in an environment as it was then; and what was said.
 
         Args:
             kind: the class of the model.
             env: a new `VecNormalize`, as when the run began. Its texts are written again up to where they were.
+            changed: parameters of the model that may be others than they were.
 
         Raises:
             InputError: there is none, or it cannot be read.
@@ -101,7 +102,7 @@ class Checkpoints:
             said = json.loads((folder / _STATE).read_text(encoding="utf-8"))
             env.obs_rms, env.ret_rms, env.returns, memory = pickle.loads((folder / _RUNNING).read_bytes())
             env.venv.episodes.restore(said["episodes"])
-            model = kind.load(folder / _MODEL, env=env, device="cpu", force_reset=False)
+            model = kind.load(folder / _MODEL, env=env, device="cpu", force_reset=False, **changed)
             ours, numpys, torchs = pickle.loads((folder / _RANDOM).read_bytes())
         except (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(f"the checkpoint {folder} cannot be read: {error}") from error

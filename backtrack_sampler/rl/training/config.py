@@ -157,10 +157,14 @@ def read_config(source: str | os.PathLike[str] | Mapping[str, Any]) -> RlConfig:
     Raises:
         InputError: with every error, each with its line and its place in the file; see `read_experiment`.
     """
-    file = YamlFile("the configuration", dict(source)) if isinstance(source, Mapping) else read_yaml(source)
+    if isinstance(source, Mapping):
+        file = YamlFile("the configuration", dict(source))
+    else:
+        file = read_yaml(source, "such as training: {total_timesteps: 10000}")
     data = file.data if file.data is not None else {}
     if not isinstance(data, dict):
         raise InputError(f"{file.name} must be keys and values, such as training: {{total_timesteps: 10000}}")
+    _check_indented(data, file)
     problems = [Problem(place, "is there twice: leave one out", line) for place, line in file.repeated]
     try:
         config = RlConfig.model_validate(data)
@@ -169,3 +173,19 @@ def read_config(source: str | os.PathLike[str] | Mapping[str, Any]) -> RlConfig:
     if problems:
         raise refusal(problems, file)
     return config
+
+
+def _check_indented(data: Mapping[Any, Any], file: YamlFile) -> None:
+    """Refuse a file all of whose lines begin at the left: each key would be an error, and there is one mistake."""
+    sections: dict[str, type[Section]] = {
+        "judge": JudgeSection, "checker": JudgeSection, "env": EnvSection, "training": TrainingSection,
+        "shaping": ShapingSection,
+    }  # fmt: skip
+    for name, section in sections.items():
+        beside = [key for key in data if key in section.model_fields and key not in RlConfig.model_fields]
+        if name in data and data[name] is None and beside:
+            said = (
+                f"has nothing in it, and {beside[0]} stands at the beginning of a line: what belongs to a section must "
+                f"be indented below it, such as {name}: and then, two spaces to the right, {beside[0]}: ..."
+            )
+            raise refusal([Problem((name,), said)], file)

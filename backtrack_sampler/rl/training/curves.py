@@ -57,6 +57,10 @@ class Curves:
         writer.writerows([{k: "" if v is None else f"{v:.6g}" for k, v in each.items()} for each in self.rows])
         write_atomically(self._file, text.getvalue())
 
+    def forget_after(self, steps: float) -> None:
+        """Rows of later steps are of what a process had not kept when it ended, and come once more."""
+        self.rows = [each for each in self.rows if (each["steps"] or 0) <= steps]
+
     def column(self, name: str) -> tuple[Sequence[float], Sequence[float]]:
         """Steps and values, where there are values."""
         found = [(each["steps"] or 0.0, value) for each in self.rows if (value := each[name]) is not None]

@@ -23,7 +23,8 @@ def read_prompts(path: str | os.PathLike[str]) -> list[str]:
         raise InputError(f"{path}, line {line}: not UTF-8; save it as UTF-8") from error
     except OSError as error:
         raise InputError(f"cannot read the prompts {path}: {error.strerror or error}") from error
-    prompts = [line for line in text.splitlines() if line.strip()]
+    lines = (line.removesuffix("\r") for line in text.split("\n"))  # other ends of lines may be part of a prompt
+    prompts = [line for line in lines if line.strip()]
     if not prompts:
         raise InputError(f"{path} has no prompts: write one a line")
     return prompts

@@ -7,10 +7,11 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...benchmark.config.yaml_file import dump_yaml, read_yaml
 from ...benchmark.fingerprint import describe_model
 from ...benchmark.logit_cache import LogitCache
 from ...benchmark.progress import Progress
@@ -42,19 +43,27 @@ try:
 except ImportError as error:
     raise MissingPackageError('stable-baselines3 is not installed: pip install "backtrack_sampler[rl]"') from error
 
-from .watching import Watching
+from .watching import TrainingFailed, Watching
 
 __all__ = ["Run", "train"]
 
 _CONFIG, _COMMAND, _PAGE = "config.yml", "command.txt", "training.html"
 _LOOKS = 20
 _GIB = 1 << 30
+#: What may be another when a run is gone on with: how long it is, what only those who look notice, and what helps
+#: where the numbers were none any more. Of judges: how they are asked, and not what.
+_MAY_CHANGE = {
+    "training": {
+        "total_timesteps", "checkpoint_every", "evaluate_every", "cache_gib", "learning_rate", "ent_coef",
+    },
+    "judge": {"base_url", "timeout", "max_retries", "concurrency", "max_calls"},
+}  # fmt: skip
 
 
 def train(
     config: RlConfig,
     prompts: Sequence[str | Item] | None,
-    provider: BaseProvider,
+    provider: BaseProvider | Callable[[], BaseProvider],
     *,
     resume: bool = False,
     shuffle: bool = False,
@@ -67,7 +76,7 @@ def train(
     Args:
         config: see `read_config`.
         prompts: what is written; None: the items of the judge's task.
-        provider: the model.
+        provider: the model; or what loads it, called when all that needs no model has been checked.
         resume: go on with the run that is in the folder.
         shuffle: prompts in an order that follows from the seed; otherwise as they stand.
         progress: shows how far it is.
@@ -98,7 +107,7 @@ class Run:
         self,
         config: RlConfig,
         prompts: Sequence[str | Item] | None,
-        provider: BaseProvider,
+        provider: BaseProvider | Callable[[], BaseProvider],
         resume: bool,
         shuffle: bool,
         progress: Progress,
@@ -113,31 +122,54 @@ class Run:
             raise InputError(
                 f"{self.folder} has a run already: go on with it with --resume, or name another output_dir"
             )
-        if resume:
-            self._check_same(shuffle)
+        if resume and not (self.folder / _CONFIG).is_file():
+            raise InputError(f"there is no run in {self.folder} to go on with: start without --resume")
         self._settings = settings or config.episodes()
-        cache = int(asked.cache_gib * _GIB)
-        self._provider = LogitCache(provider, cache) if cache else provider
-        items = _items(config, prompts)
-        self._train, self._held_out = _split(items, asked)
+        self._train, self._held_out = _split(_items(config, prompts), asked)
         self._shuffle = shuffle
-        described = describe_model(provider, config.model_name_or_path, config.model_options())
-        self._model_named = {name: described[name] for name in ("name", "engine", "sha256")}
-        _made(self.folder)
-        self._judge = judge or make_judge(config.judge, self._provider, self.folder / "judge_cache.sqlite")
-        checking = config.checker or JudgeSection(kind="heuristic")
-        self._checker = make_judge(checking, self._provider, self.folder / "checker_cache.sqlite")
+        self._before = read_yaml(self.folder / _CONFIG).data if resume else {}
+        if resume:
+            self._check_same()
+        self._given, self._load = judge, provider
+        self._judges: list[Judge] = []
 
     def close(self) -> None:
         """Let go of the judges."""
-        self._judge.close()
-        self._checker.close()
+        for each in self._judges:
+            each.close()
+
+    def _prepare(self) -> None:
+        """Ask the judges whether they are there, and load the model: those that need none first."""
+        _made(self.folder)
+        config = self._config
+        sections = {"judge": config.judge, "checker": config.checker or JudgeSection(kind="heuristic")}
+        found: dict[str, Judge] = {} if self._given is None else {"judge": self._given}
+        self._judges += found.values()
+        for name, section in sections.items():
+            if name not in found and not section.asks_writer:
+                found[name] = self._make(section, name, None)
+        for each in found.values():
+            each.check()
+        provider = self._load if isinstance(self._load, BaseProvider) else self._load()
+        cache = int(config.training.cache_gib * _GIB)
+        self._provider = LogitCache(provider, cache) if cache else provider
+        described = describe_model(provider, config.model_name_or_path, config.model_options())
+        self._model_named = {name: described[name] for name in ("name", "engine", "sha256")}
+        self._check_same_model()
+        for name, section in sections.items():
+            if name not in found:
+                found[name] = self._make(section, name, self._provider)
+                found[name].check()
+        self._judge, self._checker = found["judge"], found["checker"]
+
+    def _make(self, section: JudgeSection, name: str, provider: BaseProvider | None) -> Judge:
+        self._judges.append(make_judge(section, provider, self.folder / f"{name}_cache.sqlite"))
+        return self._judges[-1]
 
     def run(self) -> Path:
         """Do it all."""
         asked = self._config.training
-        for each in (self._judge, self._checker):
-            each.check()
+        self._prepare()
         self._write_config()
         write_atomically(self.folder / PROMPTS, write_prompts(self._train, self._held_out))
         torch.manual_seed(asked.seed)
@@ -149,23 +181,26 @@ class Run:
         try:
             curves = Curves(self.folder / "curves.csv")
             said: dict[str, Any] = {}
-            if self._resume:
-                model, said = self._checkpoints.load(_kind(asked), env)
-            else:
+            if self._resume and self._checkpoints.last is not None:
+                model, said = self._checkpoints.load(
+                    _kind(asked), env, learning_rate=asked.learning_rate, ent_coef=asked.ent_coef
+                )
+            else:  # which may have been resumed before there was a checkpoint
                 model = _new_model(asked, env)
+            curves.forget_after(said.get("steps", -1))
             model.set_logger(configure(str(self.folder / "tensorboard"), ["tensorboard"]))
             best = said.get("best")
             every = asked.evaluate_every or max(1, asked.total_timesteps // _LOOKS)
             watching = Watching(
                 env, self._checkpoints, curves, self._progress, every,
                 lambda: self._try(model, env), lambda: self._save_best(model, env), said.get("seconds", 0.0),
-                -math.inf if best is None else best,
+                -math.inf if best is None else best, said.get("texts", ()),
             )  # fmt: skip
             self._compare(curves)
             self._progress.plan(asked.total_timesteps, int(model.num_timesteps))
             left = asked.total_timesteps - int(model.num_timesteps)
             if left > 0:
-                model.learn(left, watching, reset_num_timesteps=False)
+                _learn(model, left, watching)
             self._finish(model, env, curves, watching.seconds)
         finally:
             env.close()
@@ -228,33 +263,57 @@ class Run:
     # -- the folder ----------------------------------------------------------------------------------
 
     def _said(self) -> dict[str, Any]:
-        return self._config.model_dump(mode="json", exclude={"judge": {"api_key"}, "checker": {"api_key"}})
+        said = self._config.model_dump(mode="json", exclude={"judge": {"api_key"}, "checker": {"api_key"}})
+        return {**said, "shuffle_prompts": self._shuffle}
 
-    def _check_same(self, shuffle: bool) -> None:
+    def _check_same(self) -> None:
         """A run goes on as what it was; it may only be made longer."""
-        import yaml
-
-        file = self.folder / _CONFIG
-        if not file.is_file():
-            raise InputError(f"there is no run in {self.folder} to go on with: start without --resume")
-        before, now = yaml.safe_load(file.read_text(encoding="utf-8")), self._said()
-        for section in ("env", "shaping", "training"):
+        before, now = self._before, self._said()
+        if not isinstance(before, dict):
+            raise InputError(f"{self.folder / _CONFIG} is no run's configuration any more: name another output_dir")
+        if (shuffled := before.get("shuffle_prompts", self._shuffle)) != self._shuffle:
+            with_or_without = "with" if shuffled else "without"
+            raise InputError(f"this run was begun {with_or_without} --shuffle-prompts: go on {with_or_without} it")
+        for section in ("env", "shaping", "training", "judge"):
+            old = before.get(section) or {}
             for name, value in now[section].items():
-                old = before[section].get(name)
-                if value != old and name not in ("total_timesteps", "checkpoint_every", "evaluate_every"):
+                if value != old.get(name) and name not in _MAY_CHANGE.get(section, ()):
                     raise InputError(
-                        f"this run was begun with {section}.{name} {old!r}, and now it is {value!r}: go on with what "
-                        "it was, or name another output_dir"
+                        f"this run was begun with {section}.{name} {old.get(name)!r}, and now it is {value!r}: go on "
+                        "with what it was, or name another output_dir"
                     )
+        file = self.folder / PROMPTS
+        if file.is_file() and file.read_text(encoding="utf-8") != write_prompts(self._train, self._held_out):
+            raise InputError(
+                "this run was begun with other prompts, or in another order: go on with those, or name another "
+                "output_dir"
+            )
+
+    def _check_same_model(self) -> None:
+        before, now = self._before.get("model"), self._model_named
+        if isinstance(before, dict) and before != now:
+            old, new = (f"{each.get('name')} ({each.get('engine')}, {each.get('sha256'):.8})" for each in (before, now))
+            raise InputError(
+                f"this run was begun on the model {old}, and now it is {new}: go on with the one it was, or name "
+                "another output_dir"
+            )
 
     def _write_config(self) -> None:
-        import yaml
-
         versions = {name: importlib.metadata.version(name) for name in ("stable-baselines3", "sb3-contrib", "torch")}
         said = {**self._said(), "versions": versions, "model": self._model_named}
-        write_atomically(self.folder / _CONFIG, yaml.safe_dump(said, sort_keys=False))
+        write_atomically(self.folder / _CONFIG, dump_yaml(said))
         with (self.folder / _COMMAND).open("a", encoding="utf-8") as file:
             file.write(shlex.join(sys.argv) + "\n")
+
+
+def _learn(model: Any, steps: int, watching: Watching) -> None:
+    try:
+        model.learn(steps, watching, reset_num_timesteps=False)
+    except ValueError as error:  # torch looks at each distribution, in the middle of an update
+        watching.check_numbers()
+        if "Expected parameter" not in str(error):
+            raise
+        raise TrainingFailed(watching.about_numbers()) from error
 
 
 def _kind(asked: TrainingSection) -> type[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -16,6 +16,10 @@ from .checkpoints import Checkpoints
 from .curves import Curves
 
 __all__ = ["TrainingFailed", "Watching"]
+
+
+#: What is kept of each text of training, see `Outcome.summary`.
+_NUMBERS = ("reward", "score", "kept", "drawn", "rollbacks", "repetition", "truncated")
 
 
 class TrainingFailed(BacktrackError):
@@ -33,6 +37,7 @@ class Watching(BaseCallback):  # type: ignore[misc]  # of a library without type
         on_best: called where a try was the best until now.
         seconds: that the run has taken before this process.
         best: the best score until now.
+        texts: of training that were over since the last try, as a checkpoint has kept them.
     """
 
     def __init__(
@@ -46,14 +51,14 @@ class Watching(BaseCallback):  # type: ignore[misc]  # of a library without type
         on_best: Callable[[], None],
         seconds: float = 0.0,
         best: float = -math.inf,
+        texts: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()
         self._env, self._checkpoints, self._curves, self._progress = env, checkpoints, curves, progress
         self._every, self._attempt, self._on_best = every, attempt, on_best
         self._seconds, self._started = seconds, time.monotonic()
         self.best = best
-        self._texts: list[dict[str, Any]] = []
-        self._tried_at = -1
+        self._texts: list[Mapping[str, Any]] = list(texts)
 
     @property
     def seconds(self) -> float:
@@ -62,7 +67,8 @@ class Watching(BaseCallback):  # type: ignore[misc]  # of a library without type
 
     def _on_step(self) -> bool:
         self._progress.text(self.training_env.num_envs)
-        self._texts += [info["episode_summary"] for info in self.locals["infos"] if "episode_summary" in info]
+        over = [info["episode_summary"] for info in self.locals["infos"] if "episode_summary" in info]
+        self._texts += [{name: each[name] for name in _NUMBERS} for each in over]
         return True
 
     def _on_rollout_start(self) -> None:
@@ -73,13 +79,15 @@ class Watching(BaseCallback):  # type: ignore[misc]  # of a library without type
 
     def look(self, last: bool = False) -> None:
         """Between two updates."""
-        self._check_numbers()
+        self.check_numbers()
         steps = int(self.model.num_timesteps)
         known = [int(row["steps"] or 0) for row in self._curves.rows]
         due = (steps // self._every > max(known) // self._every) if known else True
         if (due or last) and steps not in known:
             self._try(steps)
-        self._checkpoints.save(self.model, self._env, {"seconds": self.seconds, "best": _finite(self.best)})
+        self._checkpoints.save(
+            self.model, self._env, {"seconds": self.seconds, "best": _finite(self.best), "texts": self._texts}
+        )
 
     def _try(self, steps: int) -> None:
         found = self._attempt()
@@ -100,20 +108,29 @@ class Watching(BaseCallback):  # type: ignore[misc]  # of a library without type
 
     def _of_training(self) -> dict[str, float | None]:
         found: dict[str, float | None] = {"train_texts": float(len(self._texts))}
-        for name in ("reward", "score", "kept", "drawn", "rollbacks", "repetition", "truncated"):
+        for name in _NUMBERS:
             values = [float(each[name]) for each in self._texts if each[name] is not None]
             found[f"train_{name}"] = sum(values) / len(values) if values else None
         return found
 
-    def _check_numbers(self) -> None:
+    def check_numbers(self) -> None:
+        """Stop where some of them are none.
+
+        Raises:
+            TrainingFailed: they are.
+        """
         values = [*self.model.policy.state_dict().values(), torch.as_tensor(self._env.obs_rms.mean)]
         if not all(bool(torch.isfinite(each).all()) for each in values):
-            last = self._checkpoints.last
-            kept = f"the last good checkpoint is {last}; " if last is not None else ""
-            raise TrainingFailed(
-                f"the policy's numbers are no numbers any more after {self.model.num_timesteps:,} decisions: {kept}"
-                "lower training.learning_rate or training.ent_coef, and go on with --resume"
-            )
+            raise TrainingFailed(self.about_numbers())
+
+    def about_numbers(self) -> str:
+        """What to say where they are none."""
+        last = self._checkpoints.last
+        kept = f"the last good checkpoint is {last}; " if last is not None else ""
+        return (
+            f"the policy's numbers are no numbers any more after {self.model.num_timesteps:,} decisions: {kept}"
+            "lower training.learning_rate or training.ent_coef, and go on with --resume"
+        )
 
 
 def _finite(value: float) -> float | None:

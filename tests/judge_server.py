@@ -24,6 +24,7 @@ class Reply(NamedTuple):
     kind: str = "application/json"
     error: dict[str, Any] | None = None
     hang_up: bool = False
+    retry_after: str | None = None  # seconds; otherwise at once
 
 
 class JudgeServer:
@@ -70,7 +71,10 @@ class JudgeServer:
                 self.send_response(reply.status)
                 self.send_header("Content-Type", reply.kind)
                 self.send_header("Content-Length", str(len(data)))
-                self.send_header("retry-after-ms", "1")
+                if reply.retry_after is None:
+                    self.send_header("retry-after-ms", "1")
+                else:
+                    self.send_header("Retry-After", reply.retry_after)
                 self.end_headers()
                 self.wfile.write(data)
                 with suppress(ConnectionError):  # whoever asked has waited long enough
