@@ -123,7 +123,7 @@ def test_a_judge_that_runs_programs(train: Train, no_loading: list[Any]) -> None
     programs: Any = {"prompts": None, "judge": {"task": "humaneval:development=40"}}
     assert "add --allow-code-execution if you accept that" in train(**programs).line
     assert not no_loading
-    assert "this is where the model is loaded" in train("--allow-code-execution", **programs).line
+    assert "this is where the model is loaded" in train("--allow-code-execution", **programs).err
 
 
 @pytest.mark.parametrize(
