@@ -18,8 +18,8 @@ from backtrack_sampler.cli.main import main
 #: A file with a model is what a subprocess can load, too; it may take its time, so that it
 #: can be interrupted.
 MODELS = """
-import os, time
-from backtrack_sampler.testing import FakeProvider
+import math, os, time
+from backtrack_sampler.testing import FakeProvider, ListLogits
 
 class Tiny(FakeProvider):
     model_name = "tiny"
@@ -36,6 +36,12 @@ class Tiny(FakeProvider):
 
 class Other(Tiny):
     model_name = "other"
+
+class Ending(Tiny):
+    # The token that ends a text is less probable than the others.
+    def answer(self, sequence):
+        likely = dict.fromkeys([0, 1], -0.9) | {6: -1.6}
+        return ListLogits(likely.get(token, -math.inf) for token in range(7))
 """
 CHECKERS = """
 def letters(prompt, text):
@@ -43,6 +49,9 @@ def letters(prompt, text):
 
 def length(prompt, text):
     return min(1.0, len(text) / 12)
+
+def alike(prompt, text):
+    return 0.5
 
 def nothing(prompt, text):
     return float("nan")
@@ -61,6 +70,8 @@ CONFIG: dict[str, Any] = {
         "lstm_hidden_size": 6, "checkpoint_every": 64, "evaluate_every": 64,
     },
 }  # fmt: skip
+#: A training whose policy goes back now and then, and not always.
+RESTLESS = {"keep_probability": 0.34, "learning_rate": 0.05, "n_epochs": 8, "seed": 1}
 
 
 class Done(NamedTuple):

@@ -48,6 +48,11 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--prompts", metavar="FILE.txt", help="a prompt a line; not needed where the judge is a task")
     parser.add_argument("--shuffle-prompts", action="store_true", help="in an order that follows from the seed")
     parser.add_argument("--resume", action="store_true", help="go on with the run that is in the output folder")
+    parser.add_argument(
+        "--allow-code-execution",
+        action="store_true",
+        help="let a judge such as humaneval run what the model has written",
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -69,8 +74,9 @@ def _train(options: argparse.Namespace) -> int:
     try:
         with closing(progress_on(unit="decisions")) as progress:
             folder = train(
-                config, prompts, load, resume=options.resume, shuffle=options.shuffle_prompts, progress=progress
-            )
+                config, prompts, load, resume=options.resume, shuffle=options.shuffle_prompts, progress=progress,
+                allow_code_execution=options.allow_code_execution,
+            )  # fmt: skip
     except KeyboardInterrupt:
         over = "\r" if sys.stderr.isatty() else ""
         print(f"{over}interrupted{_how_to_go_on(options, config.folder)}", file=sys.stderr)
@@ -99,5 +105,6 @@ def _how_to_go_on(options: argparse.Namespace, folder: Path) -> str:
     again = ["backtrack-sampler", "train-rl", "--config", options.config]
     again += ["--prompts", options.prompts] if options.prompts else []
     again += ["--shuffle-prompts"] if options.shuffle_prompts else []
+    again += ["--allow-code-execution"] if options.allow_code_execution else []
     kept = f": the last checkpoint is in {checkpoints}" if checkpoints.is_dir() else " before the first checkpoint"
     return f"{kept}; to go on: {shlex.join(again)} --resume"

@@ -118,6 +118,14 @@ def test_prompts_are_needed(train: Train, no_loading: list[Any]) -> None:
     assert "this is where the model is loaded" in train(prompts=None, judge={"task": "sums:digits=2"}).line
 
 
+def test_a_judge_that_runs_programs(train: Train, no_loading: list[Any]) -> None:
+    """Only where that is allowed, and the option that allows it is there."""
+    programs: Any = {"prompts": None, "judge": {"task": "humaneval:development=40"}}
+    assert "add --allow-code-execution if you accept that" in train(**programs).line
+    assert not no_loading
+    assert "this is where the model is loaded" in train("--allow-code-execution", **programs).err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -477,3 +485,35 @@ def test_a_process_that_is_ended(train: Train, capfd: pytest.CaptureFixture[str]
     done = command_of(capfd)(*arguments)
     assert done.code == 0, done.err
     assert weights("run") == weights("whole")
+
+
+# -- a judge that can be deceived -------------------------------------------------------------------
+
+
+def test_a_judge_that_rewards_length(train: Train) -> None:
+    """A short training finds out that a text grows where its end is taken back; the page shows length, repetition and
+    another judge's score beside the judge's, and warns. Of a judge that likes all texts alike it says nothing."""
+    Path("many.txt").write_text("".join(f"{one}{other}\n" for one in "abc" for other in "abc .a"))
+    env = {"max_seq_length": 12, "features": ["position", "probability"]}
+    training = {
+        "total_timesteps": 4096, "learning_rate": 0.01, "n_steps": 16, "n_envs": 16, "batch_size": 64, "n_epochs": 8,
+        "net_arch": [16], "evaluate_every": 2048, "held_out": 0.5,
+    }  # fmt: skip
+    changes: Any = {"model_name_or_path": "models.py:Ending", "env": env, "prompts": "many.txt"}
+    assert train(judge={"checker": "checkers.py:length"}, training=training, **changes).code == 0
+    never = json.loads(Path("run/never.json").read_text())
+    last = Curves("run/curves.csv").rows[-1]
+    assert last["score"] > never["score"] + 0.3  # type: ignore[operator]
+    assert last["kept"] > 2 * never["kept"]  # type: ignore[operator]
+    page = Path("run/training.html").read_text()
+    assert re.search(r"With the score the length has risen, from 4\.\d+ to [\d.]+: the judge may reward length\.", page)
+    for what in (
+        "the judge&#x27;s score|the judge's score",
+        "the other judge.{1,6}s score",
+        "length, tokens",
+        "repetition,",
+    ):
+        assert re.search(f'aria-label="({what})', page), what
+    training["total_timesteps"] = 512
+    assert train(judge={"checker": "checkers.py:alike"}, training=training, output_dir="alike", **changes).code == 0
+    assert 'class="warning"' not in Path("alike/training.html").read_text()

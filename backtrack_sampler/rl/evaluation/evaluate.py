@@ -59,6 +59,8 @@ def run_of(folder: Path) -> RlConfig:
     if not file.is_file() or not (folder / "policy.json").is_file():
         raise InputError(f"there is no trained policy in {folder}: train one with backtrack-sampler train-rl")
     said = read_yaml(file).data
+    if not isinstance(said, dict):
+        raise InputError(f"{file} is no run's configuration any more")
     return read_config({name: value for name, value in said.items() if name in RlConfig.model_fields})
 
 
@@ -111,7 +113,7 @@ def experiment_of(
             "temperature": env.temperature, "top_k": env.top_k, "max_new_tokens": env.max_seq_length,
             **{name: value for name in ("top_p", "min_p") if (value := getattr(env, name)) is not None},
         },
-        "hpo": {"n_trials": trials, "tune": list(HEURISTICS) if trials else []},
+        **({"hpo": {"n_trials": trials, "tune": list(HEURISTICS)}} if trials else {}),
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from ...checks import check_number
 from ...errors import InputError
@@ -30,6 +31,14 @@ class _Chance(Observer):
         return TakeBack(action, "by chance") if action else 0
 
 
+def _number(rate: Any) -> Any:
+    """A rate, which a command line gives as text where it is written 0.95|0.05."""
+    try:
+        return float(rate) if isinstance(rate, str) else rate
+    except ValueError:
+        return rate
+
+
 class RandomPolicyStrategy(DecidingStrategy):
     """Takes back at random: the control for a policy that goes back as often.
 
@@ -40,7 +49,7 @@ class RandomPolicyStrategy(DecidingStrategy):
     operator: _Chance
 
     def __init__(self, rates: list[float]) -> None:
-        checked = [check_number("rates", rate, 0) for rate in rates]
+        checked = [check_number("rates", _number(rate), 0) for rate in rates]
         if len(checked) < 2 or not math.fsum(checked):
             raise InputError("rates must be at least two numbers, such as 0.95|0.05: keep, and take one token back")
         super().__init__(_Chance(checked))

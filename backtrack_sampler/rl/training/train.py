@@ -70,6 +70,7 @@ def train(
     progress: Progress | None = None,
     judge: Judge | None = None,
     settings: EpisodeSettings | None = None,
+    allow_code_execution: bool = False,
 ) -> Path:
     """Train a policy, and write all that it takes to use it and to go on with it to the run's folder.
 
@@ -82,6 +83,7 @@ def train(
         progress: shows how far it is.
         judge: in the place of that of the configuration.
         settings: in the place of those of the configuration.
+        allow_code_execution: let the judge's task run what the model has written; see `find_task`.
 
     Returns:
         The folder of the run: `policy.safetensors` and `policy.json` for use, `policy.zip` to go on with it,
@@ -93,7 +95,7 @@ def train(
         JudgeError: the judge cannot be asked: `resume` goes on where it was.
         TrainingFailed: the numbers have become nonsense.
     """
-    run = Run(config, prompts, provider, resume, shuffle, progress or Progress(), judge, settings)
+    run = Run(config, prompts, provider, resume, shuffle, progress or Progress(), judge, settings, allow_code_execution)
     try:
         return run.run()
     finally:
@@ -113,6 +115,7 @@ class Run:
         progress: Progress,
         judge: Judge | None = None,
         settings: EpisodeSettings | None = None,
+        allow_code_execution: bool = False,
     ) -> None:
         asked = config.training
         self._config, self._progress, self._resume = config, progress, resume
@@ -130,7 +133,7 @@ class Run:
         self._before = read_yaml(self.folder / _CONFIG).data if resume else {}
         if resume:
             self._check_same()
-        self._given, self._load = judge, provider
+        self._given, self._load, self._allowed = judge, provider, allow_code_execution
         self._judges: list[Judge] = []
 
     def close(self) -> None:
@@ -163,7 +166,8 @@ class Run:
         self._judge, self._checker = found["judge"], found["checker"]
 
     def _make(self, section: JudgeSection, name: str, provider: BaseProvider | None) -> Judge:
-        self._judges.append(make_judge(section, provider, self.folder / f"{name}_cache.sqlite"))
+        cache = self.folder / f"{name}_cache.sqlite"
+        self._judges.append(make_judge(section, provider, cache, self._allowed))
         return self._judges[-1]
 
     def run(self) -> Path:
