@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["without_secrets"]
+__all__ = ["public", "without_secrets"]
 
 _MASK = "***"
 _NAMES = r"token|passw(?:or)?d|secret|api[_-]?key"
@@ -29,6 +29,11 @@ def without_secrets(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [without_secrets(each) for each in value]
     return value
+
+
+def public(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options in which nothing is secret: what may be written down, and read again without it."""
+    return {name: value for name, value in options.items() if without_secrets({name: value}) == {name: value}}
 
 
 def _is_secret(name: str, value: Any) -> bool:

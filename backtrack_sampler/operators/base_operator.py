@@ -9,10 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import StrategyError
 from ..rollback import TakeBack
+
+if TYPE_CHECKING:
+    from ..strategy.base_strategy import Stream
 
 __all__ = ["BaseOperator", "FunctionOperator", "HistoryOperator", "Never", "Step"]
 
@@ -66,6 +69,9 @@ class BaseOperator(ABC):
 
     def reset(self) -> None:
         """A new text begins."""
+
+    def on_start(self, stream: Stream) -> None:
+        """A new text begins; called after `reset`, for operators that need to know more of it."""
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_"))

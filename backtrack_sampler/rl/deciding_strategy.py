@@ -7,7 +7,6 @@ batch, and in training the agent.
 from __future__ import annotations
 
 from ..operators import Step
-from ..strategy.base_strategy import Stream
 from ..strategy.operator_strategy import OperatorStrategy
 from .observer import Observer
 
@@ -35,10 +34,6 @@ class DecidingStrategy(OperatorStrategy):
     ) -> None:
         super().__init__(operator, 1, retry, max_retries, max_discarded)
         operator.max_attempts = max_retries
-
-    def on_start(self, stream: Stream) -> None:
-        super().on_start(stream)
-        self.operator.limit = stream.options.max_new_tokens
 
     def ask(self, step: Step, length: int) -> int:
         self.operator.observe(step)

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from ..checks import check_count
 from ..operators import BaseOperator, Step
 from ..rollback import truncate_positions
+from ..strategy.base_strategy import Stream
 from .features import WINDOW, Features, Place, repetition
 
 __all__ = ["Observer"]
@@ -37,6 +38,9 @@ class Observer(BaseOperator):
         self.repetition = 0.0
         self._tokens: list[int] = []
         self._landings: dict[int, int] = {}  # length -> rollbacks that landed there
+
+    def on_start(self, stream: Stream) -> None:
+        self.limit = stream.options.max_new_tokens
 
     @property
     def lookback(self) -> int:

@@ -84,6 +84,7 @@ class OperatorStrategy(BaseStrategy):
     def on_start(self, stream: Stream) -> None:
         self._detokenizer = Detokenizer(stream.decode, stream.prompt)
         self._logit = stream.logit
+        self.operator.on_start(stream)
 
     def on_probs(self, probs: Candidates, tokens: list[int]) -> Candidates:
         # Judged is what the model makes of this place, so before our own bans: with them, a second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from policies import policy
 from test_episodes import PROMPTS, episodes, model
 
-from backtrack_sampler import BacktrackSampler, BaseStrategy, ChainStrategy, InputError
+from backtrack_sampler import BacktrackSampler, BaseStrategy, ChainStrategy, InputError, OperatorStrategy
 from backtrack_sampler.benchmark.tasks import Item
 from backtrack_sampler.rl.features import FEATURES
 from backtrack_sampler.rl.policy.operator import RlPolicyOperator
@@ -182,3 +183,24 @@ def test_a_random_policy_goes_back_as_often_as_it_is_told() -> None:
     assert stats[2] / stats[0] == pytest.approx(0.05, abs=0.02)
     with pytest.raises(InputError, match="at least two numbers"):
         RandomPolicyStrategy([1.0])
+
+
+def test_the_operator_knows_its_stream_in_any_strategy() -> None:
+    """The tokens left, and the seed of what it draws, also where somebody wraps it as any other operator."""
+    net = policy(seed=4, names=tuple(FEATURES))
+    seen = []
+    for strategy in (RlPolicyStrategy(None, net, False), OperatorStrategy(RlPolicyOperator(net, False))):
+        stream = BacktrackSampler(model(), strategy).stream("a b", max_new_tokens=20, top_k=None, seed=3)
+        seen.append((list(stream), stream.stats.rollbacks))
+        assert 0 < strategy.operator.observation[list(FEATURES).index("remaining")] < 1
+    assert seen[0] == seen[1]
+
+
+def test_other_candidates_than_in_training_are_warned_of() -> None:
+    """Both are named; with the same ones nothing is said."""
+    net = policy(sampling={"temperature": 1.0, "top_k": 50})
+    with pytest.warns(UserWarning, match="trained with other candidates than it sees now: top_k None and not 50"):
+        list(BacktrackSampler(model(), RlPolicyStrategy(None, net)).stream("a b", max_new_tokens=3, top_k=None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(BacktrackSampler(model(), RlPolicyStrategy(None, net)).stream("a b", max_new_tokens=3))

@@ -14,10 +14,12 @@ from safetensors.numpy import load_file
 from test_episodes import model
 
 from backtrack_sampler import BacktrackSampler, InputError
+from backtrack_sampler.benchmark.config.yaml_file import read_yaml
 from backtrack_sampler.rl import RlPolicyStrategy, read_config, train
+from backtrack_sampler.rl.evaluation.evaluate import run_of
 from backtrack_sampler.rl.judges.base_judge import Answer, JudgeError
 from backtrack_sampler.rl.training.curves import Curves
-from backtrack_sampler.rl.training.page import warnings_of
+from backtrack_sampler.rl.training.page import page, warnings_of
 from backtrack_sampler.rl.training.watching import TrainingFailed
 
 PROMPTS = ["a b", "b", "c c", "ab", "ba", "a a"]
@@ -52,7 +54,7 @@ def test_a_run_leaves_what_it_takes_to_use_it_and_to_go_on(tmp_path: Path) -> No
     folder = train(config(tmp_path / "run"), PROMPTS, model(), judge=CountingJudge())
     there = {each.name for each in folder.iterdir()}
     assert there >= {
-        "config.yml", "command.txt", "policy.zip", "policy.safetensors", "policy.json", "best_model.zip", "best",
+        "config.yml", "command.txt", "policy.zip", "policy.safetensors", "policy.json", "best_model",
         "vecnormalize.pkl", "checkpoints", "tensorboard", "curves.csv", "training.html", "prompts.json",
     }  # fmt: skip
     assert {each.name for each in (folder / "checkpoints").iterdir()} == {"last", "000000064", "000000128"}
@@ -60,7 +62,7 @@ def test_a_run_leaves_what_it_takes_to_use_it_and_to_go_on(tmp_path: Path) -> No
     assert [row["steps"] for row in rows] == [0, 64, 128]
     assert all(row["score"] is not None and row["checked"] is not None for row in rows)
     page = (folder / "training.html").read_text()
-    assert page.count("<svg") == 7
+    assert page.count("<svg") == 8
     stream = BacktrackSampler(model(), RlPolicyStrategy(None, folder)).stream("a b", max_new_tokens=8, seed=1)
     list(stream)
     assert stream.stats.drawn >= 5
@@ -142,3 +144,36 @@ def test_it_begins_by_keeping_nearly_everything(tmp_path: Path) -> None:
     learner = _new_model(said.training, env)
     shares = learner.policy.get_distribution(learner.policy.obs_to_tensor(env.reset())[0]).distribution.probs
     assert shares[:, 0].tolist() == pytest.approx([0.95] * 4, abs=0.01)
+
+
+def test_texts_that_were_cut_off_are_visible(tmp_path: Path) -> None:
+    """Their share is plotted, and said where it is large: scores are those of the others."""
+    curves = Curves(tmp_path / "curves.csv")
+    base = dict.fromkeys(("score", "checked", "kept", "drawn", "rollbacks", "repetition"), 0.5)
+    curves.add({"steps": 100.0, **base, "train_truncated": 0.01})
+    assert warnings_of(curves, base) == []
+    curves.add({"steps": 200.0, **base, "train_truncated": 0.25})
+    assert any(each.startswith("25% of the texts of training were cut off") for each in warnings_of(curves, base))
+    assert "share of texts cut off" in page(curves, base, {})
+
+
+def test_a_judge_from_python_is_not_forgotten(tmp_path: Path) -> None:
+    """The configuration does not know it: eval-rl says so, and does not ask another one."""
+    folder = train(config(tmp_path / "run", 64), PROMPTS, model(), judge=CountingJudge())
+    with pytest.raises(InputError, match=r"had its judge given in Python.*backtrack-sampler benchmark"):
+        run_of(folder)
+
+
+def test_tokens_of_a_hub_are_written_nowhere(tmp_path: Path) -> None:
+    """What is secret among the options of a model is left out of the run's configuration."""
+    said = config(tmp_path / "run", 64).model_copy(update={"model_kwargs": {"token": "hf_secret", "context": 64}})
+    folder = train(said, PROMPTS, model(), judge=CountingJudge())
+    assert not any(b"hf_secret" in file.read_bytes() for file in folder.rglob("*") if file.is_file())
+    assert read_yaml(folder / "config.yml").data["model_kwargs"] == {"context": 64}
+
+
+def test_the_heuristic_beside_itself_says_nothing(tmp_path: Path) -> None:
+    """Without a judge of one's own there is no other judge, and the page says how to have one."""
+    folder = train(config(tmp_path / "run", 64), PROMPTS, model())
+    assert all(row["checked"] is None for row in Curves(folder / "curves.csv").rows)
+    assert "no other judge beside the heuristic" in (folder / "training.html").read_text()

@@ -99,7 +99,7 @@ class BacktrackingEnv(gymnasium.Env[Observation, int]):  # type: ignore[misc]  #
     ) -> tuple[Observation, dict[str, Any]]:
         super().reset(seed=seed)
         (observation,) = self._episodes.reset(seed=seed)
-        return np.array(observation, np.float32), {}
+        return np.array(observation, np.float32), {"item": self._episodes.items[0].id}
 
     def step(self, action: int) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
         (outcome,) = self._episodes.step([int(action)])
@@ -109,6 +109,10 @@ class BacktrackingEnv(gymnasium.Env[Observation, int]):  # type: ignore[misc]  #
     def render(self) -> str | None:
         """The text as it is now."""
         return self._episodes.texts[0] if self.render_mode == "ansi" else None
+
+    def close(self) -> None:
+        """Leave nothing of the text that is being written."""
+        self._episodes.close()
 
     def state(self) -> list[dict[str, Any]]:
         """See `Episodes.state`."""

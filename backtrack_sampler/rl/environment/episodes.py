@@ -123,6 +123,11 @@ class Episodes:
         """Those that are being written, as they are now."""
         return [_of(place).text for place in self._places]
 
+    @property
+    def items(self) -> list[Item]:
+        """What is being written."""
+        return [_of(place).item for place in self._places]
+
     def close(self) -> None:
         """Leave nothing of the texts that are being written."""
         for place in self._places:

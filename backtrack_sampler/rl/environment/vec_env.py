@@ -24,7 +24,9 @@ __all__ = ["BatchVecEnv"]
 
 
 class BatchVecEnv(VecEnv):  # type: ignore[misc]  # of a library without types
-    """n environments on one model. Environment i, with seed s + i, writes what a `BacktrackingEnv` with that seed does.
+    """n environments on one model. Shuffled, environment i writes what a `BacktrackingEnv` with the seed s + i does.
+
+    Otherwise the environments take turns at the prompts, as they stand.
 
     Args:
         provider, prompts, judge, settings, shuffle: see `BacktrackingEnv`.

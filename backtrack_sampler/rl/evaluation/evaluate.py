@@ -11,7 +11,9 @@ from typing import Any
 
 from ...batch import Batch
 from ...benchmark.config.yaml_file import read_yaml
+from ...benchmark.private import public
 from ...benchmark.tasks import Item
+from ...benchmark.tasks.find import find_task
 from ...errors import InputError
 from ...events import Event, Rollback
 from ...provider.base_provider import BaseProvider
@@ -61,6 +63,11 @@ def run_of(folder: Path) -> RlConfig:
     said = read_yaml(file).data
     if not isinstance(said, dict):
         raise InputError(f"{file} is no run's configuration any more")
+    if given := said.get("given_in_python"):
+        raise InputError(
+            f"the run {folder} had its {' and '.join(given)} given in Python, unknown to its configuration: "
+            "write a task with that judge, and compare rl-policy with backtrack-sampler benchmark"
+        )
     return read_config({name: value for name, value in said.items() if name in RlConfig.model_fields})
 
 
@@ -87,30 +94,40 @@ def experiment_of(
         trials: settings that are tried of each heuristic, on prompts that the policy was trained on.
     """
     env, folder = config.env, folders[0]
-    model = {
+    model: dict[str, Any] = {
         name: value for name in ("engine", "model_name_or_path", "device", "model_kwargs")
         if (value := getattr(config, name)) not in (None, {})
     }  # fmt: skip
+    if "model_kwargs" in model:
+        model["model_kwargs"] = public(model["model_kwargs"])
+    most: int | None = env.max_seq_length
     if config.judge.task is not None:
         task = config.judge.task
+        if find_task(task, allow_code_execution=True).max_new_tokens <= env.max_seq_length:
+            most = None  # as in training: what ends first
     else:
         file = folder / "evaluation" / "task.py"
         judge = config.judge.model_dump(mode="json", exclude_unset=True)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, _TASK.format(folder=str(folder), most=env.max_seq_length, model=model, judge=judge))
         task = f"{file}:Judged"
+    episodes = config.episodes()
+    by_chance = {
+        "rates": [round(rate, 6) for rate in rates],
+        "max_retries": episodes.max_retries, "max_discarded": episodes.most_discarded,
+    }  # fmt: skip
     return {
         **model,
         "strategies": [
             *(row for each in folders for row in _rows(each, f" {each.name}" if len(folders) > 1 else "")),
-            {"name": "random policy", "strategy": f"random-policy:rates={'|'.join(f'{rate:.4f}' for rate in rates)}"},
+            {"name": "random policy", "strategy": with_arguments("random-policy", by_chance)},
         ],
         "evaluation": {
             "tasks": [task], "repeats": repeats, "output_dir": str(folder / "evaluation"), "development_limit": 48,
             "max_batch": 64, "cache_gib": 4.0, **({} if limit is None else {"limit": limit}),
         },
         "generation": {
-            "temperature": env.temperature, "top_k": env.top_k, "max_new_tokens": env.max_seq_length,
+            "temperature": env.temperature, "top_k": env.top_k, **({} if most is None else {"max_new_tokens": most}),
             **{name: value for name in ("top_p", "min_p") if (value := getattr(env, name)) is not None},
         },
         **({"hpo": {"n_trials": trials, "tune": list(HEURISTICS)}} if trials else {}),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import os
 import random
+import warnings
 
 from ...operators import Step
+from ...options import SessionOptions
 from ...rollback import TakeBack
+from ...strategy.base_strategy import Stream
 from ..observer import Observer
 from .policy import Answer, Policy, load_policy
 
@@ -18,7 +21,8 @@ class RlPolicyOperator(Observer):
     """Takes back what a policy decides that was trained for it.
 
     The idea and the name are those of backtracking-llm (Molnár and Tajti). The policy's memory, where it has one,
-    counts decisions, as in training: it does not go back with the text.
+    counts decisions, as in training: it does not go back with the text. Bans and limits are those of the strategy
+    around it: `RlPolicyStrategy` has those of the training.
 
     Args:
         policy_path: see `load_policy`; or a policy.
@@ -33,7 +37,6 @@ class RlPolicyOperator(Observer):
         settings = self._policy.settings
         super().__init__(settings.features, settings.max_backtrack, settings.max_retries)
         self.deterministic = deterministic
-        self.seed: int | None = 0
         self.state = self._policy.start()
         self._rng = random.Random()
         self._answer: Answer | None = None
@@ -71,9 +74,21 @@ class RlPolicyOperator(Observer):
         super().reset()
         self._forget()
         self.state = self._policy.start()
-        self._rng = random.Random(f"policy {self.seed}")
+
+    def on_start(self, stream: Stream) -> None:
+        super().on_start(stream)
+        self._rng = random.Random(f"policy {stream.options.seed}")
+        _check_sampling(self._policy, stream.options)
 
     def _forget(self) -> None:
         if self._answer is not None:  # somebody else took the token back: no decision was made
             self._answer.cancelled = True
             self._answer = None
+
+
+def _check_sampling(policy: Policy, options: SessionOptions) -> None:
+    """Warn where the same token would be seen otherwise than in training."""
+    trained = policy.settings.sampling
+    if other := [name for name, value in trained.items() if getattr(options, name) != value]:
+        said = ", ".join(f"{name} {getattr(options, name)!r} and not {trained[name]!r}" for name in other)
+        warnings.warn(f"the policy was trained with other candidates than it sees now: {said}", stacklevel=2)

@@ -62,6 +62,7 @@ class PolicySettings:
         normaliser: of observations; None where they are used as they are.
         model: the model that it was trained on: "name", and what else tells it from others.
         retry, max_retries, max_discarded: see `OperatorStrategy`; as in training.
+        sampling: how tokens were drawn: temperature, top_k, top_p, min_p; what it sees depends on that.
         trained: what else was said of its training, for whoever reads it; JSON.
     """
 
@@ -73,6 +74,7 @@ class PolicySettings:
     retry: str = "ban"
     max_retries: int = 10
     max_discarded: int | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
     trained: Mapping[str, Any] = field(default_factory=dict)
 
 

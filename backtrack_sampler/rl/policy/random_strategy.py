@@ -26,6 +26,10 @@ class _Chance(Observer):
         self.rates = list(rates)
         self.rng = random.Random()
 
+    def on_start(self, stream: Stream) -> None:
+        super().on_start(stream)
+        self.rng = random.Random(f"random policy {stream.options.seed}")
+
     def decide(self) -> int:
         action = self.rng.choices(range(len(self.rates)), self.rates)[0]
         return TakeBack(action, "by chance") if action else 0
@@ -44,19 +48,18 @@ class RandomPolicyStrategy(DecidingStrategy):
 
     Args:
         rates: how often nothing is taken back, one token, two, ...; they need not sum to one.
+        max_retries, max_discarded: see `OperatorStrategy`.
     """
+
+    sources = ("backtrack_sampler.rl.observer",)
 
     operator: _Chance
 
-    def __init__(self, rates: list[float]) -> None:
+    def __init__(self, rates: list[float], max_retries: int = 10, max_discarded: int | None = None) -> None:
         checked = [check_number("rates", _number(rate), 0) for rate in rates]
         if len(checked) < 2 or not math.fsum(checked):
             raise InputError("rates must be at least two numbers, such as 0.95|0.05: keep, and take one token back")
-        super().__init__(_Chance(checked))
+        super().__init__(_Chance(checked), max_retries=max_retries, max_discarded=max_discarded)
 
     def __str__(self) -> str:
         return "RandomPolicyStrategy"
-
-    def on_start(self, stream: Stream) -> None:
-        super().on_start(stream)
-        self.operator.rng = random.Random(f"random policy {stream.options.seed}")

@@ -9,7 +9,6 @@ from typing import Any
 
 from ...errors import InputError
 from ...provider.base_provider import BaseProvider
-from ...strategy.base_strategy import Stream
 from ..deciding_strategy import DecidingStrategy
 from .operator import RlPolicyOperator
 from .policy import Policy, policy_files
@@ -65,8 +64,3 @@ class RlPolicyStrategy(DecidingStrategy):
 
     def __str__(self) -> str:
         return "RlPolicyStrategy"
-
-    def on_start(self, stream: Stream) -> None:
-        self.operator.seed = stream.options.seed
-        self.operator.reset()
-        super().on_start(stream)

@@ -101,11 +101,13 @@ class Checkpoints:
         try:
             said = json.loads((folder / _STATE).read_text(encoding="utf-8"))
             env.obs_rms, env.ret_rms, env.returns, memory = pickle.loads((folder / _RUNNING).read_bytes())
-            env.venv.episodes.restore(said["episodes"])
+            seen = env.venv.episodes.restore(said["episodes"])
             model = kind.load(folder / _MODEL, env=env, device="cpu", force_reset=False, **changed)
             ours, numpys, torchs = pickle.loads((folder / _RANDOM).read_bytes())
         except (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(f"the checkpoint {folder} cannot be read: {error}") from error
+        # As it was; but where an engine rounds otherwise in another batch, what the texts are now is what counts.
+        model._last_obs = env.normalize_obs(np.array(seen, np.float32))
         if memory is not None:  # loading has made it zeros
             model._last_lstm_states = memory
         random.setstate(ours)

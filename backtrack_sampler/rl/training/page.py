@@ -17,6 +17,7 @@ from .curves import Curves
 __all__ = ["page", "warnings_of"]
 
 _INK, _SOFT, _LINE, _PAPER, _LOSS, _GAIN, _FIRST = list(svg.COLOURS)[:7]
+_MANY = 0.05  # of texts cut off
 #: What is plotted: of prompts not trained on, of training, and what it is called.
 _PLOTS = (
     ("score", "train_score", "the judge's score"),
@@ -26,6 +27,7 @@ _PLOTS = (
     ("rollbacks", "train_rollbacks", "rollbacks a text"),
     ("drawn", "train_drawn", "tokens drawn a text"),
     (None, "train_reward", "reward: score and shaping"),
+    (None, "train_truncated", "share of texts cut off"),
 )
 
 
@@ -37,12 +39,14 @@ def page(curves: Curves, never: Mapping[str, float | None], about: Mapping[str, 
         about: what it was trained on and with, by names that people read.
     """
     said = _said(curves, never)
+    if not curves.column("checked")[1]:
+        said.append("<p>There is no other judge beside the heuristic: name one, as checker, in the configuration.</p>")
     said += [f'<p class="warning" role="note">{html.escape(each)}</p>' for each in warnings_of(curves, never)]
     what = "; ".join(f"{name}: {value}" for name, value in about.items() if name != "same prompts")
     return document(
         __package__ or "", "What the policy has learned", {}, what=f"<p>{html.escape(what)}</p>", said="".join(said),
         same=" (there are few: the same as those trained on)" if about.get("same prompts") else "",
-        plots="".join(_plot(curves, never, *each) for each in _PLOTS),
+        plots="".join(_plot(curves, never, *each) for each in _PLOTS if _is_known(curves, *each[:2])),
     )  # fmt: skip
 
 
@@ -66,9 +70,9 @@ def warnings_of(curves: Curves, never: Mapping[str, float | None]) -> list[str]:
     rows = [row for row in curves.rows if row["score"] is not None]
     if not rows or never.get("score") is None:
         return []
-    last, found = rows[-1], []
+    last, found = rows[-1], _cut_off(curves)
     if (last["score"] or 0.0) <= (never["score"] or 0.0) + 0.02:
-        return []
+        return found
     begun, ended = never.get("checked"), last["checked"]
     if begun is not None and ended is not None and ended < begun - 0.02:
         found.append(
@@ -83,6 +87,20 @@ def warnings_of(curves: Curves, never: Mapping[str, float | None]) -> list[str]:
             f"With the score the {what} has risen, from {begun:.3g} to {ended:.3g}: the judge may reward {what}."
         )
     return found
+
+
+def _is_known(curves: Curves, *names: str | None) -> bool:
+    return any(name is not None and curves.column(name)[1] for name in names)
+
+
+def _cut_off(curves: Curves) -> list[str]:
+    _, shares = curves.column("train_truncated")
+    if not shares or shares[-1] <= _MANY:
+        return []
+    return [
+        f"{shares[-1]:.0%} of the texts of training were cut off, for their budget was used up, and not judged: the "
+        "scores are those of the others. Raise shaping.backtrack_token_penalty, or env.budget."
+    ]
 
 
 def _plot(curves: Curves, never: Mapping[str, float | None], held: str | None, trained: str | None, title: str) -> str:

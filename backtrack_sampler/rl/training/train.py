@@ -14,6 +14,7 @@ from typing import Any
 from ...benchmark.config.yaml_file import dump_yaml, read_yaml
 from ...benchmark.fingerprint import describe_model
 from ...benchmark.logit_cache import LogitCache
+from ...benchmark.private import public
 from ...benchmark.progress import Progress
 from ...benchmark.tasks import Item
 from ...errors import InputError, MissingPackageError
@@ -87,9 +88,9 @@ def train(
         allow_code_execution: let the judge's task run what the model has written; see `find_task`.
 
     Returns:
-        The folder of the run: `policy.safetensors` and `policy.json` for use, `policy.zip` to go on with it,
-        `best/` (the same, as it was when it scored best on prompts that were not trained on), `checkpoints/`,
-        `curves.csv`, `training.html`, `tensorboard/`, `config.yml` and `command.txt`.
+        The folder of the run: `policy.safetensors` and `policy.json` for use, `policy.zip` and `vecnormalize.pkl` to
+        go on with it, `best_model/` (the same four, as they were when it scored best on prompts that were not trained
+        on), `checkpoints/`, `curves.csv`, `training.html`, `tensorboard/`, `config.yml` and `command.txt`.
 
     Raises:
         InputError: something cannot be used.
@@ -128,6 +129,7 @@ class Run:
             )
         if resume and not (self.folder / _CONFIG).is_file():
             raise InputError(f"there is no run in {self.folder} to go on with: start without --resume")
+        self._in_python = {"judge": judge, "settings": settings}
         self._settings = settings or config.episodes()
         self._train, self._held_out = split(_items(config, prompts), asked.held_out, asked.evaluation_prompts)
         self._shuffle = shuffle
@@ -146,7 +148,9 @@ class Run:
         """Ask the judges whether they are there, and load the model: those that need none first."""
         _made(self.folder)
         config = self._config
-        sections = {"judge": config.judge, "checker": config.checker or JudgeSection(kind="heuristic")}
+        sections = {"judge": config.judge}
+        if config.checker is not None or self._given is not None or not config.judge.asks_writer:
+            sections["checker"] = config.checker or JudgeSection(kind="heuristic")  # beside itself it would say nothing
         found: dict[str, Judge] = {} if self._given is None else {"judge": self._given}
         self._judges += found.values()
         for name, section in sections.items():
@@ -164,7 +168,7 @@ class Run:
             if name not in found:
                 found[name] = self._make(section, name, self._provider)
                 found[name].check()
-        self._judge, self._checker = found["judge"], found["checker"]
+        self._judge, self._checker = found["judge"], found.get("checker")
 
     def _make(self, section: JudgeSection, name: str, provider: BaseProvider | None) -> Judge:
         cache = self.folder / f"{name}_cache.sqlite"
@@ -201,12 +205,12 @@ class Run:
                 lambda: self._try(model, env), lambda: self._save_best(model, env), said.get("seconds", 0.0),
                 -math.inf if best is None else best, said.get("texts", ()),
             )  # fmt: skip
-            self._compare(curves)
+            self._compare()
             self._progress.plan(asked.total_timesteps, int(model.num_timesteps))
             left = asked.total_timesteps - int(model.num_timesteps)
             if left > 0:
                 _learn(model, left, watching)
-            self._finish(model, env, curves, watching.seconds)
+            self._finish(model, env, curves)
         finally:
             env.close()
         return self.folder
@@ -220,6 +224,7 @@ class Run:
             PolicySettings(
                 settings.features, settings.max_backtrack, "tanh", normaliser_of(env), self._model_named,
                 settings.retry, settings.max_retries, settings.most_discarded,
+                {name: getattr(settings.options, name) for name in ("temperature", "top_k", "top_p", "min_p")},
                 {
                     "algorithm": asked.algorithm, "steps": int(model.num_timesteps), "seed": asked.seed,
                     "judge": self._judge.name,
@@ -239,7 +244,7 @@ class Run:
             )
         )  # fmt: skip
 
-    def _compare(self, curves: Curves) -> None:
+    def _compare(self) -> None:
         """What never going back is worth on the same prompts with the same seeds: a line in all pictures."""
         file = self.folder / "never.json"
         if file.is_file():
@@ -247,19 +252,23 @@ class Run:
         write_atomically(file, json.dumps(self._tried(None), indent=1) + "\n")
 
     def _save_best(self, model: Any, env: Any) -> None:
-        self._policy(model, env).save(self.folder / "best")
-        model.save(self.folder / "best_model.zip")
+        self._save(model, env, self.folder / "best_model")
 
-    def _finish(self, model: Any, env: Any, curves: Curves, seconds: float) -> None:
-        self._policy(model, env).save(self.folder)
-        model.save(self.folder / "policy.zip")
-        env.save(str(self.folder / "vecnormalize.pkl"))
+    def _finish(self, model: Any, env: Any, curves: Curves) -> None:
+        self._save(model, env, self.folder)
         self._write_page(curves)
+
+    def _save(self, model: Any, env: Any, folder: Path) -> None:
+        """For use, and to go on with."""
+        self._policy(model, env).save(folder)
+        model.save(folder / "policy.zip")
+        env.save(str(folder / "vecnormalize.pkl"))
 
     def _write_page(self, curves: Curves) -> None:
         never = json.loads((self.folder / "never.json").read_text(encoding="utf-8"))
         about = {
-            "model": self._model_named["name"], "judge": self._judge.name, "checker": self._checker.name,
+            "model": self._model_named["name"], "judge": self._judge.name,
+            "other judge": "none" if self._checker is None else self._checker.name,
             "algorithm": self._config.training.algorithm, "prompts": len(self._train), "held out": len(self._held_out),
             "same prompts": self._train[0] is self._held_out[0], **self._judge.report(),
         }  # fmt: skip
@@ -269,7 +278,9 @@ class Run:
 
     def _said(self) -> dict[str, Any]:
         said = self._config.model_dump(mode="json", exclude={"judge": {"api_key"}, "checker": {"api_key"}})
-        return {**said, "shuffle_prompts": self._shuffle}
+        said["model_kwargs"] = public(said["model_kwargs"])
+        given = [name for name, value in self._in_python.items() if value is not None]
+        return {**said, "shuffle_prompts": self._shuffle, **({"given_in_python": given} if given else {})}
 
     def _check_same(self) -> None:
         """A run goes on as what it was; it may only be made longer."""
