@@ -13,8 +13,11 @@ import yaml
 from rl_runs import RESTLESS, Done, command_of, configure, lay_out
 
 from backtrack_sampler.cli.main import main
-from backtrack_sampler.rl.evaluation.evaluate import HEURISTICS
 
+HEURISTICS = [
+    "probability-threshold", "entropy-threshold", "probability-margin", "probability-drop", "probability-trend",
+    "logit-threshold", "repetition", "ngram-overlap",
+]  # fmt: skip
 FEW = ["--limit", "2", "--repeats", "1"]
 Eval = Callable[..., Done]
 

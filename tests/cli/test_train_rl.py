@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 from judge_server import JudgeServer, Reply, served
-from rl_runs import Done, command_of, configure, lay_out, printed, rate, weights
+from rl_runs import RESTLESS, Done, command_of, configure, lay_out, printed, rate, weights
+from stable_baselines3 import PPO
 
 from backtrack_sampler.errors import InputError
 from backtrack_sampler.rl.training.curves import Curves
@@ -295,11 +296,11 @@ def test_a_judge_that_is_down_at_the_start(train: Train, no_loading: list[Any]) 
         assert "this is where the model is loaded" in train(judge=judge(server)).line
 
 
-@pytest.mark.parametrize("replies", [1, 40])
+@pytest.mark.parametrize("replies", [1, 20, 40])
 def test_a_judge_that_goes_down_in_the_middle(train: Train, replies: int) -> None:
     """It is asked again as often as is said; then one line, and --resume goes on when it is up. The weights, and all
     that is plotted, are those of a run that nobody disturbed. That is so before the first checkpoint, too."""
-    training = {"total_timesteps": 384}
+    training = {"total_timesteps": 384, "evaluate_every": 128}
     with served(rate) as server:
         assert train(judge=judge(server), output_dir="whole", training=training).code == 0
     asked = len(server.requests)
@@ -449,6 +450,32 @@ def test_numbers_that_are_none(train: Train, epochs: int) -> None:
     assert done.code == 0, done.err
     settings = json.loads(Path("run/policy.json").read_text())
     assert settings["trained"]["steps"] == 96
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4])
+def test_a_disk_that_is_full(train: Train, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Whichever checkpoint cannot be written: one line, and the one before is gone on with. What was tried since then is
+    tried once more, so that the best moment is that of a run that nobody disturbed."""
+    training = {**RESTLESS, "n_epochs": 2, "evaluate_every": 32}
+    assert train(output_dir="whole", training=training).code == 0
+    save, left = PPO.save, [times]
+
+    def full(model: Any, path: Path, *arguments: Any, **options: Any) -> None:
+        if ".new" in str(path):
+            left[0] -= 1
+            if not left[0]:
+                raise OSError(28, "No space left on device")
+        save(model, path, *arguments, **options)
+
+    monkeypatch.setattr(PPO, "save", full)
+    line = train(training=training).line
+    assert "cannot write a checkpoint to run/checkpoints: No space left on device; the one before is kept" in line
+    assert train("--resume", training=training).code == 0
+    assert weights("run") == weights("whole")
+    assert weights("run/best") == weights("whole/best")
+    assert [row["score"] for row in Curves("run/curves.csv").rows] == [
+        row["score"] for row in Curves("whole/curves.csv").rows
+    ]
 
 
 @pytest.mark.slow
