@@ -16,6 +16,8 @@ from .policy import Policy, digests_of
 
 __all__ = ["RlPolicyStrategy"]
 
+_DEFAULT = "rl_output"
+
 
 class RlPolicyStrategy(DecidingStrategy):
     """Takes back what a policy decides that was trained with `backtrack-sampler train-rl`.
@@ -36,7 +38,7 @@ class RlPolicyStrategy(DecidingStrategy):
     def __init__(
         self,
         provider: BaseProvider | None = None,
-        policy: str | os.PathLike[str] | Policy = "rl_output",
+        policy: str | os.PathLike[str] | Policy = _DEFAULT,
         deterministic: bool = True,
         any_model: bool = False,
         trust: bool = False,
@@ -55,7 +57,10 @@ class RlPolicyStrategy(DecidingStrategy):
     @staticmethod
     def read_from(arguments: Mapping[str, Any]) -> dict[str, str]:
         """The files that these arguments of it name, with their digests: who trains on writes other texts."""
-        return digests_of(str(arguments.get("policy", "rl_output")))
+        named = arguments.get("policy")
+        if named is None and not os.path.exists(_DEFAULT):  # it is missed when it is used: see `load_policy`
+            return {}
+        return digests_of(str(named or _DEFAULT))
 
     def __str__(self) -> str:
         return "RlPolicyStrategy"
