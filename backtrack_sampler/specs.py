@@ -89,8 +89,7 @@ def parse_spec(text: str) -> StrategySpec:
     if cls in (ChainStrategy, OperatorStrategy):
         raise InputError("repeat --strategy for a chain, and write --operator NAME for an operator")
     arguments, files = read_arguments(f"strategy {name}", rest, parameters(cls))
-    more = cls.read_from(arguments) if hasattr(cls, "read_from") else {}  # where its arguments name files
-    return StrategySpec(cls, arguments, file_of(name) | files | more)
+    return StrategySpec(cls, arguments, file_of(name) | files | files_read(cls, arguments))
 
 
 def parse_operator(text: str) -> OperatorSpec:
@@ -107,7 +106,7 @@ def parse_operator(text: str) -> OperatorSpec:
         cls,
         {k: v for k, v in arguments.items() if k in own},
         {k: v for k, v in arguments.items() if k not in own},
-        file_of(name) | files,
+        file_of(name) | files | files_read(cls, arguments),
     )
     spec.build()  # says now what is wrong with a value, not after a model was loaded
     return spec
@@ -202,6 +201,19 @@ def file_of(name: str) -> dict[str, str]:
     """The file that a name is of, and its digest; empty where it is of none."""
     path, _ = path_and_class(name)
     return {path: _digest(Path(path).read_bytes())} if path else {}
+
+
+def files_read(cls: Any, arguments: Mapping[str, Any]) -> dict[str, str]:
+    """The files that a class says that it reads with these arguments, and their digests.
+
+    Raises:
+        InputError: one that is not there.
+    """
+    files = cls.files_of(arguments) if hasattr(cls, "files_of") else ()
+    try:
+        return {str(file): _digest(Path(file).read_bytes()) for file in files}
+    except OSError as error:
+        raise InputError(f"cannot read {error.filename}: {error.strerror or error}") from error
 
 
 def _digest(content: bytes) -> str:

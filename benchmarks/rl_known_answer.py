@@ -35,13 +35,18 @@ from backtrack_sampler.rl.policy.policy import load_policy
 from backtrack_sampler.rl.policy.strategy import RlPolicyStrategy
 from backtrack_sampler.rl.training.config import read_config
 from backtrack_sampler.rl.training.curves import Curves
+from backtrack_sampler.rl.training.splitting import split
 from backtrack_sampler.rl.training.train import train
 from backtrack_sampler.stream import TokenStream
 
 PENALTY = 0.02  # of going back once
 SHARE = 0.15  # of draws that are replaced
 # Larger batches and steps than the defaults, for a run of minutes; texts are short, so returns are taken as they are.
-PPO = {"learning_rate": 2e-3, "n_steps": 64, "batch_size": 512, "gae_lambda": 1.0}
+TRAINING = {
+    "ppo": {"total_timesteps": 40_000, "learning_rate": 2e-3, "batch_size": 512, "gae_lambda": 1.0},
+    "recurrent_ppo": {"total_timesteps": 60_000, "learning_rate": 1e-3, "batch_size": 512, "gae_lambda": 1.0},
+}
+HELD_OUT = 0.2
 SUBJECTS = [
     "the sea",
     "a small town",
@@ -140,7 +145,7 @@ def returns(
 
     items = items_of(prompts)
     streams = []
-    for number in range(4 * len(items)):
+    for number in range(12 * len(items)):
         tokens, options = prompt_of(provider, items[number % len(items)], settings)
         streams.append(TokenStream(provider, tokens, replace(options, seed=10_000 + number), strategies, index=number))
     for _ in Batch(provider, streams, 16).results():
@@ -153,13 +158,14 @@ def returns(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="results/known_answer", help="folder of the runs")
-    parser.add_argument("--steps", type=int, default=40_000, help="decisions of each run")
+    parser.add_argument("--steps", type=int, help="decisions of each run (40,000, and 60,000 of recurrent PPO)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--algorithms", default="ppo,recurrent_ppo")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     provider = LogitCache(load_provider(piece=1, **({"threads": options.threads} if options.threads else {})), 1 << 30)
-    out, held_out = Path(options.out), PROMPTS[-8:]
+    out = Path(options.out)
+    held_out = [str(item.prompt) for item in split(items_of(PROMPTS), HELD_OUT, len(PROMPTS))[1]]
     rows: list[tuple[str, float, float, float]] = []
     curves: dict[str, list[Curves]] = {}
     settings, judge = EpisodeSettings(), Stands()
@@ -173,8 +179,8 @@ def main() -> None:
                 },
                 "shaping": {"backtrack_action_penalty": PENALTY},
                 "training": {
-                    "total_timesteps": options.steps, "algorithm": algorithm, "seed": seed, "held_out": 0.2, "cache_gib": 0.0,
-                    **PPO,
+                    "algorithm": algorithm, "seed": seed, "held_out": HELD_OUT, "cache_gib": 0.0, **TRAINING[algorithm],
+                    **({"total_timesteps": options.steps} if options.steps else {}),
                 },
             })  # fmt: skip
             settings = replace(config.episodes(), others=lambda: [Corruption(judge.found)])
@@ -210,7 +216,8 @@ def draw(curves: dict[str, list[Curves]], lines: dict[str, float], file: Path) -
     for algorithm, some in curves.items():
         columns = [each.column("train_reward") for each in some]
         steps = columns[0][0]
-        values = np.array([each[1][: len(steps)] for each in columns])
+        shortest = min(len(each[1]) for each in columns)
+        steps, values = steps[:shortest], np.array([each[1][:shortest] for each in columns])
         axes.plot(steps, values.mean(axis=0), label=algorithm.replace("_", " "))
         axes.fill_between(steps, values.min(axis=0), values.max(axis=0), alpha=0.2)
     for (name, value), style in zip(lines.items(), (":", "--"), strict=True):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
@@ -114,13 +115,14 @@ def _defaults(cls: Any) -> dict[str, Any]:
 
 @cache
 def _source(cls: Any) -> str:
-    """What tells whether the code of a class is still the same: of the files of all classes it is made of."""
-    classes: Sequence[Any] = (
-        [each for each in inspect.getmro(cls) if each is not object] if inspect.isclass(cls) else [cls]
-    )
+    """What tells whether the code of a class is still the same: of all its classes, and of its `sources`."""
+    parts: list[Any] = [each for each in inspect.getmro(cls) if each is not object] if inspect.isclass(cls) else [cls]
+    parts += [importlib.import_module(name) for name in getattr(cls, "sources", ())]
     files = set()
-    for each in classes:
-        if (each.__module__ or "").partition(".")[0] in sys.stdlib_module_names:  # another Python, the same strategy
+    for each in parts:
+        if (getattr(each, "__module__", None) or "").partition(".")[
+            0
+        ] in sys.stdlib_module_names:  # another Python, the same strategy
             continue
         try:
             files.add(inspect.getsourcefile(each) or "")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from . import arguments
 from .benchmark import run_benchmark
+
+if TYPE_CHECKING:
+    from ..rl.training.config import RlConfig
 
 __all__ = ["add"]
 
@@ -24,11 +27,16 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         **arguments.examples(
             "backtrack-sampler eval-rl rl_output --check",
             "backtrack-sampler eval-rl rl_output --limit 300",
+            "backtrack-sampler eval-rl seed_0 seed_1 seed_2",
             more="Whatever ends it, the same command goes on where it was.",
         ),
     )  # fmt: skip
     parser.set_defaults(run=_evaluate)
-    parser.add_argument("folder", metavar="FOLDER", help="of the run: output_dir of its configuration")
+    parser.add_argument(
+        "folders", metavar="FOLDER", nargs="+",
+        help="of a run: output_dir of its configuration; of several that differ in their seed, the first one has the "
+        "evaluation of all",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="most items; all of them by default")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="texts of each item and row (3)")
     parser.add_argument("--trials", type=int, default=20, metavar="N", help="settings tried of each heuristic (20)")
@@ -42,26 +50,35 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from ..benchmark.config import plan_of, read_experiment
     from ..benchmark.config.yaml_file import dump_yaml
-    from ..rl.evaluation.evaluate import experiment_of, keep_rates, kept_rates, rates_of, run_of
+    from ..rl.evaluation.evaluate import experiment_of, same_but_for_seeds
     from ..trace.files import write_atomically
 
     for name, least in (("limit", 1), ("repeats", 1), ("trials", 0)):
         if (value := getattr(options, name)) is not None and value < least:
             raise InputError(f"--{name} must be at least {least}, not {value}")
-    folder = Path(options.folder).expanduser()
-    config, rates = run_of(folder), kept_rates(folder)
+    folders = [Path(each).expanduser() for each in options.folders]
+    config, folder = same_but_for_seeds(folders), folders[0]
     asked = {"limit": options.limit, "repeats": options.repeats, "trials": options.trials}
     if options.check:  # what is not known yet changes nothing of what would be run
-        said = experiment_of(folder, config, rates or [1.0, 0.0], **asked)
+        said = experiment_of(folders, config, [1.0, 0.0], **asked)
         print(plan_of(read_experiment(said, allow_code_execution=options.allow_code_execution)))
         return 0
-    if rates is None:
-        print("looking how often the policy goes back, for a random one of the same rate", file=sys.stderr)
-        provider = arguments.load(config.model_name_or_path, config.engine, **config.model_options())
-        rates = rates_of(folder, config, provider)
-        keep_rates(folder, rates)
+    rates = [sum(each) / len(folders) for each in zip(*(_rates(each, config) for each in folders), strict=True)]
     file = folder / "evaluation.yaml"
-    write_atomically(file, dump_yaml(experiment_of(folder, config, rates, **asked)))
+    write_atomically(file, dump_yaml(experiment_of(folders, config, rates, **asked)))
     print(f"the experiment is {file}", file=sys.stderr)
     options.config, options.resume = str(file), True
     return run_benchmark(options)
+
+
+def _rates(folder: Path, config: RlConfig) -> list[float]:
+    """How often this policy goes back; kept in its folder."""
+    from ..rl.evaluation.evaluate import keep_rates, kept_rates, rates_of
+
+    rates = kept_rates(folder)
+    if rates is None:
+        print(f"looking how often {folder} goes back, for a random policy of the same rate", file=sys.stderr)
+        provider = arguments.load(config.model_name_or_path, config.engine, **config.model_options())
+        rates = rates_of(folder, config, provider)
+        keep_rates(folder, rates)
+    return rates

@@ -20,9 +20,15 @@ class DecidingStrategy(OperatorStrategy):
     Args:
         operator: the observer.
         retry, max_retries, max_discarded: see `OperatorStrategy`. They are part of what a policy was trained in.
+
+    Attributes:
+        granted: how many tokens the last decision has taken back.
+        has_refused: whether it wanted more than `max_discarded` leaves.
     """
 
     operator: Observer
+    granted = 0
+    has_refused = False
 
     def __init__(
         self, operator: Observer, retry: str = "ban", max_retries: int = 10, max_discarded: int | None = None
@@ -36,8 +42,11 @@ class DecidingStrategy(OperatorStrategy):
 
     def ask(self, step: Step, length: int) -> int:
         self.operator.observe(step)
+        self.granted, self.has_refused = 0, False
         return 0
 
     def backtrack(self, tokens: list[int]) -> int:
         self._asked = min(self.operator.decide(), len(tokens))
-        return super().backtrack(tokens)
+        self.has_refused = bool(self._asked) and self._discarded + self._asked > self._max_discarded
+        self.granted = super().backtrack(tokens)
+        return self.granted

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+import os
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
 
 from ..rollback import TakeBack
 
@@ -57,6 +58,9 @@ class BaseStrategy:
     strategies that need `encode` and `decode`; leave it out otherwise.
     """
 
+    #: Modules, by name, whose code decides what it does, besides those of its classes.
+    sources: ClassVar[Sequence[str]] = ()
+
     _arguments: Mapping[str, Any]  # what it was made with
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -67,6 +71,15 @@ class BaseStrategy:
             bound = {}
         self._arguments = {name: value for name, value in bound.items() if name not in ("provider", "screen")}
         return self
+
+    @classmethod
+    def files_of(cls, arguments: Mapping[str, Any]) -> Sequence[str | os.PathLike[str]]:
+        """Files that it will read when it is made with these arguments.
+
+        Where one has changed, texts of before are not taken for its own. Called before a model is loaded: the
+        moment to say that one is not there.
+        """
+        return ()
 
     def __str__(self) -> str:
         """Its name in messages and events."""

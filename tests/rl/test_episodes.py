@@ -30,9 +30,10 @@ def settings(**more: Any) -> EpisodeSettings:
 
 
 def episodes(
-    n: int = 1, judge: Any = None, provider: Any = None, seed: int = 0, items: Any = PROMPTS, **more: Any
-) -> Episodes:
-    return Episodes(provider or model(), items, judge or CountingJudge(), settings(**more), n, seed)
+    n: int = 1, judge: Any = None, provider: Any = None, seed: int = 0, items: Any = PROMPTS, restart: bool = True,
+    **more: Any,
+) -> Episodes:  # fmt: skip
+    return Episodes(provider or model(), items, judge or CountingJudge(), settings(**more), n, seed, restart=restart)
 
 
 def walk(some: Episodes, steps: int, seed: int = 0, place: int = 0) -> list[Outcome]:
@@ -106,16 +107,74 @@ def test_what_cannot_be_undone_is_clipped_and_said() -> None:
 
 
 def test_a_budget_cuts_going_back_and_forth() -> None:
-    """Truncated, not terminated: nobody judges such a text."""
+    """Truncated, not terminated: nobody judges such a text. What would go beyond the budget is refused, as in use; what
+    is seen last is what would come next, and it costs as much as the best text is worth."""
     judge = CountingJudge()
-    some = episodes(judge=judge, budget=4)
+    some, other = episodes(judge=judge, budget=4, restart=False), episodes(restart=False)
     some.reset()
-    outcomes = [some.step([1])[0] for _ in range(4)]
-    assert [each.truncated for each in outcomes] == [False] * 3 + [True]
-    assert not outcomes[-1].terminated
-    assert outcomes[-1].summary is not None
-    assert outcomes[-1].summary["score"] is None
+    other.reset()
+    outcomes = [some.step([action])[0] for action in (1, 1, 0, 0, 3)]
+    assert [each.truncated for each in outcomes] == [False] * 4 + [True]
+    last, uncut = outcomes[-1], [other.step([action])[0] for action in (1, 1, 0, 0, 0)][-1]
+    assert not last.terminated
+    assert (last.taken_back, last.clipped, last.reward) == (0, 3, -1.0)
+    assert last.observation == uncut.observation
+    assert last.summary is not None
+    assert (last.summary["score"], last.summary["kept"], last.summary["text"]) == (None, 4, other.texts[0])
     assert judge.asked == []
+
+
+def test_to_be_cut_off_never_pays() -> None:
+    """Not even where a partial text was paid well: all of it goes."""
+    some = episodes(dense_every=2, budget=6, seed=3)
+    some.reset()
+    outcomes = [some.step([0])[0] for _ in range(8)]
+    while not outcomes[-1].is_over:
+        outcomes.append(some.step([3])[0])
+    assert outcomes[-1].truncated
+    assert max(each.reward for each in outcomes[:-1]) > 0
+    assert sum(each.reward for each in outcomes) == pytest.approx(-1.0)
+
+
+def test_what_was_earned_for_a_token_goes_with_it() -> None:
+    """Keeping what is sure earns once, however often it is written; wanting to go back, where that is refused, earns
+    nothing."""
+    shaping = Shaping(high_confidence_reward=0.01, high_confidence_threshold=0.0)
+    some = episodes(judge=CountingJudge("z"), shaping=shaping, budget=60)
+    some.reset()
+    earned = [some.step([action])[0].reward for action in (0, 0, 0, 3, 0, 2, 0, 0)]
+    assert earned == pytest.approx([0.01, 0.01, 0.01, -0.02, 0.01, -0.01, 0.01, 0.01])
+    refused = episodes(shaping=shaping, max_retries=1, judge=CountingJudge("z"))
+    refused.reset()
+    outcomes = [refused.step([1])[0] for _ in range(3)]
+    assert [each.taken_back for each in outcomes] == [1, 1, 0]
+    assert [each.reward for each in outcomes] == [0, 0, 0]
+
+
+def test_what_others_take_back_is_not_the_agents() -> None:
+    """It costs nothing, and nothing was clipped; what was earned for those tokens goes all the same."""
+
+    class Impatient(BaseStrategy):
+        def __init__(self) -> None:
+            self.left = 1
+
+        def pending(self, tokens: list[int]) -> int:
+            return 3
+
+        def backtrack(self, tokens: list[int]) -> int:
+            if len(tokens) < 4 or not self.left:
+                return 0
+            self.left -= 1
+            return 2
+
+    some = episodes(
+        others=lambda: [Impatient()], judge=CountingJudge("z"),
+        shaping=Shaping(0.1, 0.01, high_confidence_reward=0.001, high_confidence_threshold=0.0),
+    )  # fmt: skip
+    some.reset()
+    outcomes = [some.step([0])[0] for _ in range(5)]
+    assert [(each.taken_back, each.clipped) for each in outcomes] == [(0, 0)] * 5
+    assert [each.reward for each in outcomes] == pytest.approx([0.001] * 3 + [-0.001, 0.001])
 
 
 def test_a_text_earns_what_it_is_worth() -> None:
@@ -157,9 +216,16 @@ def test_shaping_is_in_units_of_the_judges_full_score() -> None:
     plain.reset()
     (seen,) = shaped.reset()
     names = list(FEATURES)
+    sure: list[float] = []
+    rng = random.Random(0)  # as `walk`
     for before, after in zip(walk(plain, 15), walk(shaped, 15), strict=True):
-        probability = seen[names.index("probability")]
-        earned = -0.1 - 0.01 * after.taken_back if after.taken_back else 0.5 * (probability >= 0.3)
+        action = rng.choice([0, 0, 0, 1, 2, 3])
+        if after.taken_back:
+            stand = len(sure) + 1 - after.taken_back
+            earned, sure = -0.1 - 0.01 * after.taken_back - sum(sure[stand:]), sure[:stand]
+        else:
+            sure.append(0.5 * (seen[names.index("probability")] >= 0.3 and not action))
+            earned = sure[-1]
         if not after.is_over:
             earned -= 0.001 * after.observation[names.index("repetition")]
         assert after.reward - before.reward == pytest.approx(earned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
 import shutil
@@ -12,8 +13,11 @@ import pytest
 from policies import policy
 
 from backtrack_sampler import InputError
+from backtrack_sampler.benchmark import arms
+from backtrack_sampler.benchmark.arms import Arm
 from backtrack_sampler.rl.features import FEATURES
 from backtrack_sampler.rl.policy.policy import Normaliser, load_policy
+from backtrack_sampler.specs import parse_spec
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
@@ -101,3 +105,41 @@ def test_observations_are_scaled_as_in_training() -> None:
     observations = rng.random((9, 4)).astype(np.float32)
     ours = Normaliser(running.mean.tolist(), running.var.tolist())(observations)
     assert ours.tobytes() == theirs._normalize_obs(observations, running).astype(np.float32).tobytes()
+
+
+def test_texts_are_told_apart_by_what_the_policy_has_learned(tmp_path: Path) -> None:
+    """A row of a benchmark, and a spec, is another one after more training."""
+    policy().save(tmp_path / "run")
+    spec = f"rl-policy:policy={tmp_path / 'run'}"
+    before, row = parse_spec(spec).files, Arm("policy", (("strategy", spec),)).key
+    assert sorted(Path(name).name for name in before) == ["policy.json", "policy.safetensors"]
+    assert Arm("policy", (("strategy", spec),)).key == row
+    policy(seed=5).save(tmp_path / "run")
+    after = parse_spec(spec).files
+    assert [name for name in before if before[name] != after[name]] == [str(tmp_path / "run" / "policy.safetensors")]
+    assert Arm("policy", (("strategy", spec),)).key != row
+
+
+def test_a_missing_policy_is_named_before_a_model_is_loaded(tmp_path: Path) -> None:
+    """By the spec alone."""
+    with pytest.raises(InputError, match="no policy at .*nowhere: a folder with policy"):
+        parse_spec(f"rl-policy:policy={tmp_path / 'nowhere'}")
+
+
+@pytest.mark.parametrize("name", ["features", "observer", "policy.network", "policy.operator", "policy.policy"])
+def test_a_row_is_another_one_where_the_code_that_decides_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Not only that of the strategy's own class."""
+    policy().save(tmp_path)
+    spec = f"rl-policy:policy={tmp_path}"
+    row = Arm("policy", (("strategy", spec),)).key
+    module = importlib.import_module(f"backtrack_sampler.rl.{name}")
+    changed = tmp_path / "changed.py"
+    changed.write_text("# another one")
+    monkeypatch.setattr(module, "__file__", str(changed))
+    arms._source.cache_clear()
+    try:
+        assert Arm("policy", (("strategy", spec),)).key != row
+    finally:
+        arms._source.cache_clear()

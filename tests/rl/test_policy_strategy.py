@@ -63,7 +63,7 @@ def test_training_and_use_are_the_same_to_the_bit(lstm: int, seed: int) -> None:
             break
         observation = outcome.observation
     watched, (_, stream) = in_use(net, PROMPTS[0], text_seed)
-    # What the environment cuts off goes on in use, without going back any more.
+    # What the environment cuts off goes on in use, without going back any more; the decision that was refused is there.
     seen = watched.seen[: len(acted)] if outcome.truncated else watched.seen
     assert [(each[0], each[1]) for each in seen] == [(each[0], each[1]) for each in acted]
     for (_, _, ours), (_, _, theirs) in zip(seen, acted, strict=True):

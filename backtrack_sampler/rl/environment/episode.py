@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,9 @@ from .rewards import Shaping
 __all__ = ["Agent", "Episode", "EpisodeSettings", "prompt_of", "text_of"]
 
 
+_MOST_DISCARDED, _MOST_RETRIES = 1000, 100
+
+
 @dataclass(frozen=True)
 class EpisodeSettings:
     """What an episode is.
@@ -33,7 +37,8 @@ class EpisodeSettings:
         options: how tokens are drawn; length, stop strings and seed are each episode's own.
         shaping: see there.
         dense_every: judge the partial text each time that it has grown by so many tokens; None: only at the end.
-        budget: tokens that may be taken back in one episode, before it is cut off (truncated).
+        budget: tokens that may be taken back in one text, at most 1,000; None: four times `max_seq_length`. A
+            decision to take back more is refused, as in use, where the text goes on; here it is cut off (truncated).
         retry, max_retries: see `OperatorStrategy`.
         others: makes strategies that run beside; asked after the decision.
     """
@@ -55,11 +60,15 @@ class EpisodeSettings:
         for name in ("dense_every", "budget"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name))
+        # Beyond these the session's own limits come first, which end a text.
+        for name, most in (("budget", _MOST_DISCARDED), ("max_retries", _MOST_RETRIES)):
+            if (value := getattr(self, name)) is not None and value > most:
+                raise InputError(f"{name} must be at most {most:,}, not {value:,}")
 
     @property
     def most_discarded(self) -> int:
         """The budget, or what stands for it: four texts' worth."""
-        return 4 * self.max_seq_length if self.budget is None else self.budget
+        return min(_MOST_DISCARDED, 4 * self.max_seq_length) if self.budget is None else self.budget
 
 
 class Agent(Observer):
@@ -81,8 +90,12 @@ class Episode:
         self.paid = 0.0  # of the judge's score
         self.judged_at = 0  # tokens
         self.agent = Agent(settings.features, settings.max_backtrack)
-        self._provider = provider
-        strategy = DecidingStrategy(self.agent, settings.retry, settings.max_retries)
+        self._provider, self._shaping = provider, settings.shaping
+        self._strategy = strategy = DecidingStrategy(
+            self.agent, settings.retry, settings.max_retries, settings.most_discarded
+        )
+        self._sure: list[float] = []  # what was earned for each token that was kept
+        self._cut_off: tuple[str, int] | None = None
         others = settings.others
         tokens, options = prompt_of(provider, item, settings)
         self.stream = TokenStream(
@@ -99,22 +112,43 @@ class Episode:
     def text(self) -> str:
         """As it is now, what is pending included."""
         stream = self.stream
+        if self._cut_off is not None:
+            return self._cut_off[0]
         if stream.done:
             return stream.text
         detokenizer = Detokenizer(self._provider.decode, stream.prompt)
         pieces = [detokenizer.push(token) for token in stream.sequence[len(stream.prompt) :]]
         return "".join(pieces) + detokenizer.finish()
 
+    @property
+    def kept(self) -> int:
+        """Tokens of a text that is over."""
+        return self.stream.stats.emitted if self._cut_off is None else self._cut_off[1]
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the last decision wanted to take back more than the budget leaves."""
+        return self._strategy.has_refused
+
     def settle(self, action: int) -> tuple[int, float]:
-        """Decide about the token drawn last; how many were taken back, and what that token's probability was."""
+        """Decide about the token drawn last; how many were taken back for that, and what it earns but for the judge."""
         self.actions.append(action)
         self.agent.action = action
-        before, probability, rollbacks = self.length, self.agent.probability, self.stream.stats.rollbacks
+        rollbacks = self.stream.stats.rollbacks
         self.stream.settle()
         if self.stream.error is not None:
             raise self.stream.error
-        # What a stop string cuts off is no rollback.
-        return (before - self.length if self.stream.stats.rollbacks > rollbacks else 0), probability
+        if self.stream.stats.rollbacks == rollbacks:  # what a stop string cuts off is none
+            self._sure.append(0.0 if action else self._shaping.of_kept(self.agent.probability))
+            return 0, self._sure[-1]
+        gone = math.fsum(self._sure[self.length :])
+        del self._sure[self.length :]
+        return self._strategy.granted, self._shaping.of_rollback(self._strategy.granted) - gone
+
+    def cut_off(self) -> None:
+        """End it here."""
+        self._cut_off = self.text, self.length
+        self.stream.end()
 
 
 def prompt_of(provider: BaseProvider, item: Item, settings: EpisodeSettings) -> tuple[list[int], SessionOptions]:

@@ -27,7 +27,7 @@ class Outcome:
     """What a step has done to one text.
 
     Attributes:
-        observation: what is seen now, of the token drawn; of a text that is over, what was seen last.
+        observation: what is seen now, of the token drawn; of a text that has ended, what was seen last.
         reward: what it has earned.
         terminated: the text is over.
         truncated: it was cut off, for its budget is used up.
@@ -157,15 +157,16 @@ class Episodes:
             raise InputError(f"{len(self._places)} actions are wanted, one for each text, not {len(actions)}")
         episodes = [_of(place) for place in self._places]
         outcomes = [self._decide(episode, int(action)) for episode, action in zip(episodes, actions, strict=True)]
+        self._cut_off([place for place, outcome in zip(self._places, outcomes, strict=True) if outcome.truncated])
         over = [place for place, outcome in zip(self._places, outcomes, strict=True) if outcome.is_over]
         self._go_on(over, [place for place in self._places if place not in over])
         for place, episode, outcome in zip(self._places, episodes, outcomes, strict=True):
             if episode.stream.done and not outcome.is_over:  # nothing was left to draw
                 outcome.terminated = True
-            if not outcome.is_over:
+            if not outcome.terminated:
                 outcome.observation = episode.agent.observation
                 outcome.reward += self.settings.shaping.of_draw(episode.agent.repetition)
-            elif self._restart:
+            if outcome.is_over and self._restart:
                 outcome.first = _of(place).agent.observation
         self._pay(episodes, outcomes)
         return outcomes
@@ -176,14 +177,12 @@ class Episodes:
             raise InputError("this text is over: reset the environment first")
         if not 0 <= action <= settings.max_backtrack:
             raise InputError(f"an action is from 0 to {settings.max_backtrack}, not {action}")
-        taken_back, probability = episode.settle(action)
-        outcome = Outcome(episode.agent.observation, settings.shaping.of_decision(taken_back, probability))
-        outcome.taken_back, outcome.clipped = taken_back, action - taken_back
-        outcome.terminated = episode.stream.done
-        if not outcome.terminated and episode.stream.stats.discarded >= settings.most_discarded:
-            episode.stream.end()
-            outcome.truncated = True
-        return outcome
+        taken_back, earned = episode.settle(action)
+        over = episode.stream.done
+        return Outcome(
+            episode.agent.observation, earned, terminated=over, truncated=episode.is_spent and not over,
+            taken_back=taken_back, clipped=action - taken_back,
+        )  # fmt: skip
 
     # -- drawing ---------------------------------------------------------------------------------
 
@@ -204,6 +203,12 @@ class Episodes:
                 going = [*going, *over]
             over = self._draw(going)
             going = []
+
+    def _cut_off(self, places: Sequence[_Place]) -> None:
+        """End texts whose budget is used up: after one more token, so that what is seen last is what comes next."""
+        self._draw(places)
+        for place in places:
+            _of(place).cut_off()
 
     def _draw(self, places: Sequence[_Place]) -> list[_Place]:
         """Draw a token in each place; returns those where nothing was left to draw, and the text is over."""
@@ -244,6 +249,8 @@ class Episodes:
             outcome.reward += score - episode.paid
             episode.paid, episode.judged_at = score, episode.length
         for episode, outcome in zip(episodes, outcomes, strict=True):
+            if outcome.truncated:
+                outcome.reward -= episode.paid + self.settings.shaping.cut_off_penalty
             episode.reward += outcome.reward
             if outcome.is_over:
                 outcome.summary = _summary(episode, outcome)
@@ -287,6 +294,6 @@ def _summary(episode: Episode, outcome: Outcome) -> dict[str, Any]:
     words = text.split()
     return {
         "item": episode.item.id, "text": text, "score": None if outcome.truncated else episode.paid,
-        "reward": episode.reward, "steps": len(episode.actions), "kept": stats.emitted, "drawn": stats.drawn,
+        "reward": episode.reward, "steps": len(episode.actions), "kept": episode.kept, "drawn": stats.drawn,
         "rollbacks": stats.rollbacks, "repetition": repetition(words), "truncated": outcome.truncated,
     }  # fmt: skip

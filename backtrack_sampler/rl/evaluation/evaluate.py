@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,19 @@ from ...benchmark.tasks import Item
 from ...errors import InputError
 from ...events import Event, Rollback
 from ...provider.base_provider import BaseProvider
-from ...specs import with_arguments
+from ...specs import parse_spec, with_arguments
 from ...stream import TokenStream
 from ...trace.files import write_atomically
 from ..environment.env import items_of_task
 from ..environment.episode import prompt_of
-from ..policy.policy import digests_of, load_policy
+from ..policy.policy import load_policy
 from ..policy.strategy import RlPolicyStrategy
 from ..training.config import RlConfig, read_config
 from .judged_task import PROMPTS
 
-__all__ = ["HEURISTICS", "experiment_of", "keep_rates", "kept_rates", "rates_of", "run_of"]
+__all__ = [
+    "HEURISTICS", "experiment_of", "keep_rates", "kept_rates", "rates_of", "run_of", "same_but_for_seeds",
+]  # fmt: skip
 
 #: All that are tuned beside a policy.
 HEURISTICS = (
@@ -62,22 +65,28 @@ def run_of(folder: Path) -> RlConfig:
 
 
 def experiment_of(
-    folder: Path, config: RlConfig, rates: list[float], *, limit: int | None = None, repeats: int = 3, trials: int = 20
+    folders: Sequence[Path],
+    config: RlConfig,
+    rates: list[float],
+    *,
+    limit: int | None = None,
+    repeats: int = 3,
+    trials: int = 20,
 ) -> dict[str, Any]:
-    """What `read_experiment` takes: the policy, a random one of the same rate, and all heuristics at their best.
+    """What `read_experiment` takes: the policies, a random one of the same rate, and all heuristics at their best.
 
     The controls that draw once, and those at equal cost, are in every experiment. Where the judge is a task, its
     test split is asked; otherwise the prompts that were held out, for which a file with a task is written.
 
     Args:
-        folder: of the run.
+        folders: of runs that differ in their seed; what is written goes to the first.
+        config: see `same_but_for_seeds`.
         rates: of the random policy; see `rates_of`.
         limit: most items; None: all.
         repeats: texts of each item and row.
         trials: settings that are tried of each heuristic, on prompts that the policy was trained on.
     """
-    env = config.env
-    policy = {"policy": str(folder)}
+    env, folder = config.env, folders[0]
     model = {
         name: value for name in ("engine", "model_name_or_path", "device", "model_kwargs")
         if (value := getattr(config, name)) not in (None, {})
@@ -93,11 +102,7 @@ def experiment_of(
     return {
         **model,
         "strategies": [
-            {"name": "policy", "strategy": with_arguments("rl-policy", policy)},
-            {
-                "name": "policy, actions drawn",
-                "strategy": with_arguments("rl-policy", {**policy, "deterministic": False}),
-            },
+            *(row for each in folders for row in _rows(each, f" {each.name}" if len(folders) > 1 else "")),
             {"name": "random policy", "strategy": f"random-policy:rates={'|'.join(f'{rate:.4f}' for rate in rates)}"},
         ],
         "evaluation": {
@@ -112,20 +117,56 @@ def experiment_of(
     }  # fmt: skip
 
 
+def _rows(folder: Path, which: str) -> list[dict[str, str]]:
+    """A policy as it is used, and with its actions drawn as they were in its training."""
+    policy = {"policy": str(folder)}
+    drawn = with_arguments("rl-policy", {**policy, "deterministic": False})
+    return [
+        {"name": f"policy{which}", "strategy": with_arguments("rl-policy", policy)},
+        {"name": f"policy{which}, actions drawn", "strategy": drawn},
+    ]
+
+
+def same_but_for_seeds(folders: Sequence[Path]) -> RlConfig:
+    """The configuration of runs that are looked at together.
+
+    Raises:
+        InputError: they are not of one kind, or two have one name; see also `run_of`.
+    """
+    if len({folder.name for folder in folders}) < len(folders):
+        raise InputError("two of these folders have the same name, and their rows would too: rename one")
+    first, *others = [run_of(folder) for folder in folders]
+    for folder, other in zip(folders[1:], others, strict=True):
+        one, two = ({**each.model_dump(), "output_dir": "", "training": None} for each in (first, other))
+        if differing := [name for name, value in one.items() if value != two[name]]:
+            raise InputError(
+                f"{folders[0]} and {folder} differ in {' and '.join(differing)}: only runs that differ in training "
+                "alone, such as in their seed, are evaluated together"
+            )
+        if (folders[0] / PROMPTS).read_bytes() != (folder / PROMPTS).read_bytes():
+            raise InputError(f"{folders[0]} and {folder} were trained on other prompts: evaluate them one by one")
+    return first
+
+
 def kept_rates(folder: Path) -> list[float] | None:
     """What `keep_rates` has kept of this policy; None where it has not, or the policy has learned more since then."""
     try:
         said = json.loads((folder / _RATES).read_text(encoding="utf-8"))
         rates: list[float] = said["rates"]
-        return rates if said["policy"] == list(digests_of(folder).values()) else None
+        return rates if said["policy"] == _digests(folder) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def keep_rates(folder: Path, rates: list[float]) -> None:
     """Keep what `rates_of` has found, for whoever goes on."""
-    said = {"policy": list(digests_of(folder).values()), "rates": rates}
+    said = {"policy": _digests(folder), "rates": rates}
     write_atomically(folder / _RATES, json.dumps(said) + "\n")
+
+
+def _digests(folder: Path) -> list[str]:
+    """What tells whether a policy is still the same."""
+    return list(parse_spec(with_arguments("rl-policy", {"policy": str(folder)})).files.values())
 
 
 def rates_of(folder: Path, config: RlConfig, provider: BaseProvider, texts: int = 64) -> list[float]:

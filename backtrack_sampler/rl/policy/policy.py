@@ -6,7 +6,6 @@ nothing of a stranger's, as a pickle would.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -25,7 +24,7 @@ from ...trace.files import write_atomically
 from ..features import Features
 from .network import Network, State
 
-__all__ = ["Answer", "Normaliser", "Policy", "PolicySettings", "digests_of", "load_policy"]
+__all__ = ["Answer", "Normaliser", "Policy", "PolicySettings", "load_policy", "policy_files"]
 
 _FORMAT = 1
 WEIGHTS, SETTINGS = "policy.safetensors", "policy.json"
@@ -207,9 +206,8 @@ def load_policy(path: str | os.PathLike[str], *, trust: bool = False) -> Policy:
         InputError: it is not there, or cannot be used.
         MissingPackageError: safetensors is not installed; stable-baselines3, for a zip.
     """
-    path = Path(path).expanduser()
-    files = _files(path)
-    if path.suffix == ".zip":
+    weights, settings = policy_files(path)
+    if weights.suffix == ".zip":
         if not trust:
             raise InputError(
                 f"to load {path} runs code that its maker put there: load the folder with {WEIGHTS} and {SETTINGS} "
@@ -217,46 +215,35 @@ def load_policy(path: str | os.PathLike[str], *, trust: bool = False) -> Policy:
             )
         from .export import policy_of_zip
 
-        return policy_of_zip(path)
-    return _loaded(files[0].parent.resolve(), tuple(file.stat().st_mtime_ns for file in files))
+        return policy_of_zip(weights)
+    return _loaded(weights.resolve(), settings.resolve(), (weights.stat().st_mtime_ns, settings.stat().st_mtime_ns))
 
 
-def digests_of(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The files of a policy, and what tells whether they are still the same.
+def policy_files(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Where a policy's weights are, and its settings; see `load_policy`.
 
     Raises:
-        InputError: they are not there, or cannot be read.
+        InputError: one of them is not there.
     """
-    found = {}
-    for file in _files(Path(path).expanduser()):
-        try:
-            found[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-        except OSError as error:
-            raise InputError(f"cannot read {file}: {error.strerror or error}") from error
-    return found
-
-
-def _files(path: Path) -> tuple[Path, Path]:
-    """The two files of a policy; weights first."""
+    path = Path(path).expanduser()
     if path.suffix == ".zip":
-        files = path, path.parent / SETTINGS
+        files, needed = (path, path.with_name(SETTINGS)), f"the zip, and {SETTINGS} beside it, are needed"
     else:
         folder = path.parent if path.name in (WEIGHTS, SETTINGS) else path
-        files = folder / WEIGHTS, folder / SETTINGS
+        files, needed = (folder / WEIGHTS, folder / SETTINGS), f"a folder with {WEIGHTS} and {SETTINGS} is needed"
     if not all(file.is_file() for file in files):
-        what = f"beside it {SETTINGS}" if path.is_file() else f"a folder with {WEIGHTS} and {SETTINGS}"
-        raise InputError(f"there is no policy at {path}: {what} is needed")
+        raise InputError(f"there is no policy at {path}: {needed}")
     return files
 
 
 @lru_cache(16)
-def _loaded(folder: Path, _: tuple[int, ...]) -> Policy:
+def _loaded(weights: Path, settings: Path, _: tuple[int, int]) -> Policy:
     tensors = _safetensors()
     try:
-        weights = tensors.load_file(folder / WEIGHTS)
+        numbers = tensors.load_file(weights)
     except Exception as error:  # safetensors has its own error, of its Rust half
-        raise InputError(f"{folder / WEIGHTS} cannot be read as safetensors: {error}") from error
-    return Policy(read_settings(folder / SETTINGS), weights)
+        raise InputError(f"{weights} cannot be read as safetensors: {error}") from error
+    return Policy(read_settings(settings), numbers)
 
 
 def read_settings(file: Path) -> PolicySettings:

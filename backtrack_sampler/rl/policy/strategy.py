@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ from ...provider.base_provider import BaseProvider
 from ...strategy.base_strategy import Stream
 from ..deciding_strategy import DecidingStrategy
 from .operator import RlPolicyOperator
-from .policy import Policy, digests_of
+from .policy import Policy, policy_files
 
 __all__ = ["RlPolicyStrategy"]
 
-_DEFAULT = "rl_output"
+_USUAL = "rl_output"
 
 
 class RlPolicyStrategy(DecidingStrategy):
@@ -33,12 +33,23 @@ class RlPolicyStrategy(DecidingStrategy):
         trust: see `load_policy`.
     """
 
+    sources = (
+        "backtrack_sampler.rl.features", "backtrack_sampler.rl.observer", "backtrack_sampler.rl.policy.network",
+        "backtrack_sampler.rl.policy.operator", "backtrack_sampler.rl.policy.policy",
+    )  # fmt: skip
     operator: RlPolicyOperator
+
+    @classmethod
+    def files_of(cls, arguments: Mapping[str, Any]) -> Sequence[Path]:
+        if "policy" not in arguments and not os.path.exists(_USUAL):
+            return ()  # it is missed when it is used
+        policy = arguments.get("policy", _USUAL)
+        return () if isinstance(policy, Policy) else policy_files(policy)
 
     def __init__(
         self,
         provider: BaseProvider | None = None,
-        policy: str | os.PathLike[str] | Policy = _DEFAULT,
+        policy: str | os.PathLike[str] | Policy = _USUAL,
         deterministic: bool = True,
         any_model: bool = False,
         trust: bool = False,
@@ -53,14 +64,6 @@ class RlPolicyStrategy(DecidingStrategy):
                 "backtrack-sampler train-rl, or pass any_model=true"
             )
         super().__init__(operator, settings.retry, settings.max_retries, settings.max_discarded)
-
-    @staticmethod
-    def read_from(arguments: Mapping[str, Any]) -> dict[str, str]:
-        """The files that these arguments of it name, with their digests: who trains on writes other texts."""
-        named = arguments.get("policy")
-        if named is None and not os.path.exists(_DEFAULT):  # it is missed when it is used: see `load_policy`
-            return {}
-        return digests_of(str(named or _DEFAULT))
 
     def __str__(self) -> str:
         return "RlPolicyStrategy"

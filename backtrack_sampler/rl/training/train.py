@@ -31,6 +31,7 @@ from .checkpoints import Checkpoints
 from .config import RlConfig, TrainingSection
 from .curves import Curves
 from .page import page
+from .splitting import split
 from .trying import mean_of, try_policy
 
 try:
@@ -131,7 +132,7 @@ class Run:
         if resume and not there:
             raise InputError(f"there is no run in {self.folder} to go on with: start without --resume")
         self._settings = settings or config.episodes()
-        self._train, self._held_out = _split(_items(config, prompts), asked)
+        self._train, self._held_out = split(_items(config, prompts), asked.held_out, asked.evaluation_prompts)
         self._shuffle = shuffle
         self._resume = resume and begun
         self._before = read_yaml(self.folder / _CONFIG).data if self._resume else {}
@@ -353,14 +354,6 @@ def _items(config: RlConfig, prompts: Sequence[str | Item] | None) -> list[Item]
     if config.judge.task is None:
         raise InputError("there is nothing to write: give prompts, or a judge that is a task")
     return items_of_task(config.judge.task, config.training.items)
-
-
-def _split(items: Sequence[Item], asked: TrainingSection) -> tuple[list[Item], list[Item]]:
-    """What is trained on, and what the policy is tried on: the last ones; where there are few, the same."""
-    count = min(asked.evaluation_prompts, round(asked.held_out * len(items)))
-    if len(items) < 5 or not count:
-        return list(items), list(items[: asked.evaluation_prompts])
-    return list(items[:-count]), list(items[-count:])
 
 
 def _made(folder: Path) -> None:
