@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import yaml
 from judge_server import Reply, asked_about
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from backtrack_sampler.cli.main import main
 
@@ -70,8 +71,6 @@ CONFIG: dict[str, Any] = {
         "lstm_hidden_size": 6, "checkpoint_every": 64, "evaluate_every": 64,
     },
 }  # fmt: skip
-#: A training whose policy goes back now and then, and not always.
-RESTLESS = {"keep_probability": 0.34, "learning_rate": 0.05, "n_epochs": 8, "seed": 1}
 
 
 class Done(NamedTuple):
@@ -128,6 +127,14 @@ def command_of(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 def weights(folder: str | Path) -> dict[str, bytes]:
     """Those of a run's policy, to the bit."""
     return {name: each.tobytes() for name, each in load_file(Path(folder) / "policy.safetensors").items()}
+
+
+def make_restless(folder: str | Path) -> None:
+    """Change a run's policy so that it goes back often, and not always, whatever it has learned."""
+    rng = np.random.default_rng(4)
+    file = Path(folder) / "policy.safetensors"
+    changed = {name: rng.normal(0, 1.5, each.shape).astype(np.float32) for name, each in load_file(file).items()}
+    save_file(changed, file)
 
 
 def rate(request: dict[str, Any]) -> Reply:

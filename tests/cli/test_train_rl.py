@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 import yaml
+from emulator import FAIR
 from judge_server import JudgeServer, Reply, served
 from rl_runs import Done, command_of, configure, lay_out, printed, rate, weights
+from stable_baselines3 import PPO
 
 from backtrack_sampler.errors import InputError
 from backtrack_sampler.rl.training.curves import Curves
@@ -277,6 +279,20 @@ def test_a_run_goes_on_only_as_what_it_was(train: Train) -> None:
     assert [row["steps"] for row in Curves("run/curves.csv").rows] == [0, 64, 96, 128, 160]
 
 
+@pytest.mark.parametrize("more", [(), ("--resume",)])
+def test_a_run_that_never_began_is_no_run(train: Train, more: tuple[str, ...]) -> None:
+    """A prompt that cannot be used is found when the model is there. Nothing was learned then: with that mended, and
+    with whatever else is another, the same command begins; so it does with --resume. What was found out about the
+    other one is forgotten."""
+    Path("prompts.txt").write_text("a\nhello\n")
+    assert "cannot spell 'hello'" in train().line
+    Path("run/never.json").write_text('{"score": 99}')
+    Path("prompts.txt").write_text("a\nb\n")
+    assert train(*more, training={"gamma": 0.9}).code == 0
+    assert json.loads(Path("run/never.json").read_text())["score"] <= 1
+    assert [prompt for _, prompt in json.loads(Path("run/prompts.json").read_text())["train"]] == ["a", "b"]
+
+
 # -- a judge at an address ------------------------------------------------------------------------
 
 
@@ -295,11 +311,11 @@ def test_a_judge_that_is_down_at_the_start(train: Train, no_loading: list[Any]) 
         assert "this is where the model is loaded" in train(judge=judge(server)).line
 
 
-@pytest.mark.parametrize("replies", [1, 40])
+@pytest.mark.parametrize("replies", [1, 20, 40])
 def test_a_judge_that_goes_down_in_the_middle(train: Train, replies: int) -> None:
     """It is asked again as often as is said; then one line, and --resume goes on when it is up. The weights, and all
     that is plotted, are those of a run that nobody disturbed. That is so before the first checkpoint, too."""
-    training = {"total_timesteps": 384}
+    training = {"total_timesteps": 384, "evaluate_every": 128}
     with served(rate) as server:
         assert train(judge=judge(server), output_dir="whole", training=training).code == 0
     asked = len(server.requests)
@@ -313,7 +329,8 @@ def test_a_judge_that_goes_down_in_the_middle(train: Train, replies: int) -> Non
     assert Path("run/checkpoints/last").exists() == (replies > 10)
     assert not Path("run/policy.json").exists()
     with served(rate) as server:
-        assert "has a run already" in train(judge=judge(server), training=training).line
+        if replies > 10:
+            assert "has a run already" in train(judge=judge(server), training=training).line
         assert train("--resume", judge=judge(server), training=training).code == 0
     assert len(server.requests) <= asked - replies + 2  # what it has said already is known
     assert weights("run") == weights("whole")
@@ -368,8 +385,6 @@ def test_a_judge_that_talks_nonsense(train: Train) -> None:
     assert re.search(
         r"\d+ of the first \d+ replies of the judge m are of no use, .*turtles.*; change model or template$", line
     )
-    Path("run/config.yml").unlink()
-    Path("run/judge_cache.sqlite").unlink()
     count = [0]
 
     def answer(request: dict[str, Any]) -> Reply:
@@ -377,8 +392,8 @@ def test_a_judge_that_talks_nonsense(train: Train) -> None:
         return Reply("I like turtles") if count[0] in (20, 21) else rate(request)
 
     with served(answer) as server:
-        assert train(judge=judge(server), training={"total_timesteps": 384}).code == 0
-    page = Path("run/training.html").read_text()
+        assert train(judge=judge(server), training={"total_timesteps": 384}, output_dir="again").code == 0
+    page = Path("again/training.html").read_text()
     assert re.search("nonsense: [1-9]", page)
     assert "turtles" in page
 
@@ -451,6 +466,32 @@ def test_numbers_that_are_none(train: Train, epochs: int) -> None:
     assert settings["trained"]["steps"] == 96
 
 
+@pytest.mark.parametrize("times", [1, 2, 3, 4])
+def test_a_disk_that_is_full(train: Train, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Whichever checkpoint cannot be written: one line, and the one before is gone on with. What was tried since then is
+    tried once more, so that the best moment is that of a run that nobody disturbed."""
+    training = {"keep_probability": 0.34, "learning_rate": 0.05, "n_epochs": 2, "seed": 1, "evaluate_every": 32}
+    assert train(output_dir="whole", training=training).code == 0
+    save, left = PPO.save, [times]
+
+    def full(model: Any, path: Path, *arguments: Any, **options: Any) -> None:
+        if ".new" in str(path):
+            left[0] -= 1
+            if not left[0]:
+                raise OSError(28, "No space left on device")
+        save(model, path, *arguments, **options)
+
+    monkeypatch.setattr(PPO, "save", full)
+    line = train(training=training).line
+    assert "cannot write a checkpoint to run/checkpoints: No space left on device; the one before is kept" in line
+    assert train("--resume", training=training).code == 0
+    assert weights("run") == weights("whole")
+    assert weights("run/best") == weights("whole/best")
+    assert [row["score"] for row in Curves("run/curves.csv").rows] == [
+        row["score"] for row in Curves("whole/curves.csv").rows
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("algorithm", "how"), [("ppo", signal.SIGINT), ("recurrent_ppo", signal.SIGKILL)])
@@ -462,7 +503,7 @@ def test_a_process_that_is_ended(train: Train, capfd: pytest.CaptureFixture[str]
     assert train("--shuffle-prompts", output_dir="whole", prompts="my prompts.txt", **changes).code == 0
     config = configure("my config.yaml", **changes)
     arguments = ["train-rl", "--config", config, "--prompts", "my prompts.txt", "--shuffle-prompts"]
-    environment = {**os.environ, "TAKE_YOUR_TIME": "0.003"}
+    environment = {**os.environ, **FAIR, "TAKE_YOUR_TIME": "0.003", "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
         [sys.executable, "-m", "backtrack_sampler", *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE,
         text=True, env=environment,

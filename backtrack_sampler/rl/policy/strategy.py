@@ -40,6 +40,8 @@ class RlPolicyStrategy(DecidingStrategy):
 
     @classmethod
     def files_of(cls, arguments: Mapping[str, Any]) -> Sequence[Path]:
+        if "policy" not in arguments and not os.path.exists(_USUAL):
+            return ()  # it is missed when it is used
         policy = arguments.get("policy", _USUAL)
         return () if isinstance(policy, Policy) else policy_files(policy)
 

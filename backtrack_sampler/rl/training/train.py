@@ -27,7 +27,7 @@ from ..evaluation.judged_task import PROMPTS, write_prompts
 from ..judges.base_judge import Judge
 from ..judges.from_config import JudgeSection, make_judge
 from ..policy.export import normaliser_of, policy_of_model
-from ..policy.policy import Policy, PolicySettings
+from ..policy.policy import SETTINGS, Policy, PolicySettings
 from .checkpoints import Checkpoints
 from .config import RlConfig, TrainingSection
 from .curves import Curves
@@ -49,7 +49,7 @@ from .watching import TrainingFailed, Watching
 
 __all__ = ["Run", "train"]
 
-_CONFIG, _COMMAND, _PAGE = "config.yml", "command.txt", "training.html"
+_CONFIG, _COMMAND, _PAGE, _NEVER = "config.yml", "command.txt", "training.html", "never.json"
 _LOOKS = 20
 _GIB = 1 << 30
 #: What may be another when a run is gone on with: how long it is, what only those who look notice, and what helps
@@ -120,21 +120,25 @@ class Run:
         allow_code_execution: bool = False,
     ) -> None:
         asked = config.training
-        self._config, self._progress, self._resume = config, progress, resume
+        self._config, self._progress = config, progress
         self.folder = config.folder
         self._checkpoints = Checkpoints(self.folder / "checkpoints", asked.checkpoint_every)
-        if (self.folder / _CONFIG).exists() and not resume:
+        # What has ended before its first checkpoint has learned nothing: it may begin anew, also as another run.
+        there = (self.folder / _CONFIG).is_file()
+        begun = self._checkpoints.last is not None or (self.folder / SETTINGS).is_file()
+        if there and begun and not resume:
             raise InputError(
                 f"{self.folder} has a run already: go on with it with --resume, or name another output_dir"
             )
-        if resume and not (self.folder / _CONFIG).is_file():
+        if resume and not there:
             raise InputError(f"there is no run in {self.folder} to go on with: start without --resume")
         self._in_python = {"judge": judge, "settings": settings}
         self._settings = settings or config.episodes()
         self._train, self._held_out = split(_items(config, prompts), asked.held_out, asked.evaluation_prompts)
         self._shuffle = shuffle
-        self._before = read_yaml(self.folder / _CONFIG).data if resume else {}
-        if resume:
+        self._resume = resume and begun
+        self._before = read_yaml(self.folder / _CONFIG).data if self._resume else {}
+        if self._resume:
             self._check_same()
         self._given, self._load, self._allowed = judge, provider, allow_code_execution
         self._judges: list[Judge] = []
@@ -190,12 +194,13 @@ class Run:
         try:
             curves = Curves(self.folder / "curves.csv")
             said: dict[str, Any] = {}
-            if self._resume and self._checkpoints.last is not None:
+            if self._resume:
                 model, said = self._checkpoints.load(
                     _kind(asked), env, learning_rate=asked.learning_rate, ent_coef=asked.ent_coef
                 )
-            else:  # which may have been resumed before there was a checkpoint
+            else:
                 model = _new_model(asked, env)
+                (self.folder / _NEVER).unlink(missing_ok=True)
             curves.forget_after(said.get("steps", -1))
             model.set_logger(configure(str(self.folder / "tensorboard"), ["tensorboard"]))
             best = said.get("best")
@@ -246,7 +251,7 @@ class Run:
 
     def _compare(self) -> None:
         """What never going back is worth on the same prompts with the same seeds: a line in all pictures."""
-        file = self.folder / "never.json"
+        file = self.folder / _NEVER
         if file.is_file():
             return
         write_atomically(file, json.dumps(self._tried(None), indent=1) + "\n")
@@ -265,7 +270,7 @@ class Run:
         env.save(str(folder / "vecnormalize.pkl"))
 
     def _write_page(self, curves: Curves) -> None:
-        never = json.loads((self.folder / "never.json").read_text(encoding="utf-8"))
+        never = json.loads((self.folder / _NEVER).read_text(encoding="utf-8"))
         about = {
             "model": self._model_named["name"], "judge": self._judge.name,
             "other judge": "none" if self._checker is None else self._checker.name,
