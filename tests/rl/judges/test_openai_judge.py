@@ -19,6 +19,7 @@ import pytest
 from judge_server import JudgeServer, Reply, asked_about, numbered, served, texts
 
 from backtrack_sampler import InputError
+from backtrack_sampler.rl.judges import chat_endpoint
 from backtrack_sampler.rl.judges.base_judge import JudgeError
 from backtrack_sampler.rl.judges.openai_judge import OpenAIJudge
 
@@ -249,6 +250,35 @@ def test_check_repeats_a_request_once_at_most() -> None:
 def test_a_server_that_goes_down_in_the_middle(tmp_path: Path) -> None:
     """What was answered until then is kept, and another judge goes on with the rest."""
     path = tmp_path / "replies.sqlite"
+def test_a_lost_connection_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is started again within two minutes ends no run, also where few retries are asked for."""
+    monkeypatch.setattr(chat_endpoint, "_PAUSE", 0.1)
+    url = nowhere()
+    started: list[JudgeServer] = []
+    timer = threading.Timer(2, lambda: started.append(JudgeServer(lambda _: "8", int(url[:-3].rpartition(":")[2]))))
+    timer.start()
+    try:
+        assert OpenAIJudge("judge-1", url, max_retries=1).scores(texts("x")) == [pytest.approx(7 / 9)]
+    finally:
+        timer.join()
+        started[0].close()
+
+
+def test_a_connection_that_stays_lost_is_an_error_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With how often it was tried. `check` does not wait."""
+    monkeypatch.setattr(chat_endpoint, "_PAUSE", 0.1)
+    judge = OpenAIJudge("judge-1", nowhere(), max_retries=1)
+    began = time.monotonic()
+    with pytest.raises(JudgeError, match="cannot be reached, 2 times over"):
+        judge.check()
+    assert time.monotonic() - began < 5
+    monkeypatch.setattr(chat_endpoint, "_PATIENCE", 1.0)
+    with pytest.raises(
+        JudgeError, match=r"cannot be reached, ([4-9]|1\d) times over \(.*refused.*\): go on with --resume"
+    ):
+        judge.scores(texts("x"))
+
+
     well = True
 
     def answer(asked: dict[str, Any]) -> Reply | str:
