@@ -30,7 +30,7 @@ class Reply(NamedTuple):
 class JudgeServer:
     """Attributes: requests: their JSON; keys: their Authorization; most: requests that were under way at once."""
 
-    def __init__(self, answer: Callable[[dict[str, Any]], Reply | str]) -> None:
+    def __init__(self, answer: Callable[[dict[str, Any]], Reply | str], port: int = 0) -> None:
         self.answer = answer
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
@@ -83,7 +83,7 @@ class JudgeServer:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)

@@ -10,16 +10,25 @@ import importlib
 from typing import Any
 
 _WHERE = {
+    "Answer": "judges.base_judge",
     "BacktrackingEnv": "environment.env",
     "BatchVecEnv": "environment.vec_env",
+    "CheckerJudge": "judges.checker_judge",
     "EpisodeSettings": "environment.episode",
     "Features": "features",
+    "HeuristicJudge": "judges.heuristic_judge",
+    "Judge": "judges.base_judge",
+    "JudgeError": "judges.base_judge",
+    "JudgeSection": "judges.from_config",
+    "OpenAIJudge": "judges.openai_judge",
+    "PairwiseJudge": "judges.pairwise",
     "Policy": "policy.policy",
     "RlConfig": "training.config",
     "RlPolicyOperator": "policy.operator",
     "RlPolicyStrategy": "policy.strategy",
     "Shaping": "environment.rewards",
     "load_policy": "policy.policy",
+    "make_judge": "judges.from_config",
     "read_config": "training.config",
     "train": "training.train",
 }

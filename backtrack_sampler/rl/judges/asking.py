@@ -14,6 +14,7 @@ from .base_judge import JudgeError
 from .cache import Cache, digest
 from .chat_endpoint import ChatEndpoint
 from .first_answers import FirstAnswers
+from .last_answers import LastAnswers
 from .score_reading import NoScoreError, without_thoughts
 from .side_by_side import side_by_side
 
@@ -26,7 +27,9 @@ class Asking:
     """Asks questions, and reads replies.
 
     A reply that cannot be read is asked for once more, with a reminder. If it cannot be read then either, the question
-    has no answer; and if more than half of the first questions have none, something is set up wrongly.
+    has no answer, and is asked again the next time: only what can be read is kept, for the same model at the same
+    endpoint. If more than half of the first questions have no answer, something is set up wrongly; and if it is more
+    than half of the last ones, something has become so.
 
     Args:
         read: a reply to a number; raises NoScoreError where it has none.
@@ -34,7 +37,8 @@ class Asking:
         model, base_url, api_key, timeout, max_retries, temperature, max_tokens: see `ChatEndpoint`.
         concurrency: questions that are under way at once.
         max_calls: most questions that are sent to the endpoint, reminders among them and what was kept not; None
-            for no limit. A run that is resumed begins to count again.
+            for no limit. What is sent again after an error counts once (see max_retries), though an endpoint may
+            charge for each. A run that is resumed begins to count again.
         cache: see `Cache`.
 
     Raises:
@@ -68,6 +72,7 @@ class Asking:
         self._nonsense = 0
         self._example = ""
         self._first = FirstAnswers()
+        self._last = LastAnswers()
 
     def check(self, question: str) -> None:
         """Ask something whose answer is of no importance.
@@ -91,7 +96,7 @@ class Asking:
             InputError: as `ChatEndpoint.ask`, and where what it said cannot be kept.
         """
         keys = [self._key(question) for question in questions]
-        known = {key: self._cache.get(key) for key in keys}
+        known = {key: self._kept(key) for key in keys}
         missing = {key: question for key, question in zip(keys, questions, strict=True) if known[key] is None}
         self._cached += len(questions) - len(missing)
         order = list(missing)
@@ -102,8 +107,10 @@ class Asking:
                     failure = failure or reply
                     continue
                 known[order[index]] = reply
-                self._cache.put(order[index], reply)
-                self._judge_first(reply)
+                problem = self._problem(reply)
+                if not problem:
+                    self._cache.put(order[index], reply)
+                self._stop_where_useless(problem)
         if failure is not None:
             raise failure
         return [self._answer(known[key] or "") for key in keys]
@@ -125,16 +132,20 @@ class Asking:
         self._cache.close()
 
     def _key(self, question: str) -> str:
-        return digest({"model": self.endpoint.model, **self.endpoint.options, "question": question})
+        endpoint = self.endpoint  # with its address: many take any name of a model for the one that they have
+        return digest({"url": endpoint.url, "model": endpoint.model, **endpoint.options, "question": question})
+
+    def _kept(self, key: str) -> str | None:
+        """A reply that is known and can be read."""
+        reply = self._cache.get(key)
+        return None if reply is None or self._problem(reply) else reply
 
     def _ask(self, question: str) -> str:
         """The reply that counts; in a thread of its own."""
         self._take_call()
         messages = _said(question)
         reply = self.endpoint.ask(messages)
-        try:
-            self._read(reply)
-        except NoScoreError:
+        if self._problem(reply):
             self._take_call()
             said = without_thoughts(reply).strip()
             if said:  # an endpoint may refuse an empty message
@@ -151,18 +162,23 @@ class Asking:
                 )
             self._calls += 1
 
-    def _judge_first(self, reply: str) -> None:
-        """Stop where it is clear from the first replies that nothing will be learned from them."""
+    def _problem(self, reply: str) -> str:
+        """Why a reply cannot be read; "" where it can."""
         try:
             self._read(reply)
-            problem = ""
         except NoScoreError as error:
-            problem = str(error)
-        if self._first.add(problem):
-            raise JudgeError(
-                f"{self._first.bad} of the first {self._first.seen} replies of the judge {self.endpoint.model} are of "
-                f"no use, such as this one: {self._first.example}; change model or template"
-            )
+            return str(error)
+        return ""
+
+    def _stop_where_useless(self, problem: str) -> None:
+        """Stop where it is clear from the first replies, or the last ones, that nothing is learned from them."""
+        counts: list[tuple[str, FirstAnswers | LastAnswers]] = [("first", self._first), ("last", self._last)]
+        for which, counted in counts:
+            if counted.add(problem):
+                raise JudgeError(
+                    f"{counted.bad} of the {which} {counted.seen} replies of the judge {self.endpoint.model} are of no "
+                    f"use, such as this one: {counted.example}; change model or template"
+                )
 
     def _answer(self, reply: str) -> float | None:
         try:

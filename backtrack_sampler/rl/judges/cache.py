@@ -26,7 +26,7 @@ _PATIENCE = 60.0  # seconds to wait for another process that is writing
 
 
 def digest(question: Mapping[str, Any]) -> str:
-    """What a question is kept under: the same for all that are equal, whoever is asked and where."""
+    """What a question is kept under: the same for all whose parts are equal."""
     text = json.dumps(question, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

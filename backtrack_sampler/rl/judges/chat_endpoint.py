@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ _NONE = "none"  # the client wants something
 _LEAST = 8  # characters of a key: what is shorter is a stand-in, and may be part of any word
 _BEGIN = "see that it runs, and check base_url"
 _RESUME = "go on with --resume when it is well again"
+_PATIENCE = 120.0  # seconds that a lost connection is waited for
+_PAUSE = 8.0  # seconds between one time with all retries and the next
 
 
 class ChatEndpoint:
@@ -41,7 +44,9 @@ class ChatEndpoint:
         api_key: None: OPENAI_API_KEY; a local endpoint needs none.
         timeout: seconds to wait for a reply, each time.
         max_retries: times that a request is repeated after 408, 409, 429, 5xx, a time-out or a lost connection: after
-            half a second, then twice as long each time, up to 8 s; or as long as the endpoint says.
+            half a second, then twice as long each time, up to 8 s; or as long as the endpoint says, up to two minutes
+            (one that says more is not asked again). A server that cannot be reached is tried for about two minutes,
+            so that it can be started again; with 0 nothing is repeated.
         temperature, max_tokens: of replies; None: not sent, for models that do not take it.
 
     Raises:
@@ -69,7 +74,7 @@ class ChatEndpoint:
         if max_tokens is not None:
             self.options["max_tokens"] = check_count("max_tokens", max_tokens)
         url = base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
-        self.host, local = _host(url)
+        self.host, self.url, local = _place(url)
         key = _key(api_key, self.host, local)
         self._hidden = _hiding(key)
         self._client = openai.OpenAI(api_key=key, base_url=url, timeout=self.timeout, max_retries=self.max_retries)
@@ -87,7 +92,7 @@ class ChatEndpoint:
             JudgeError: it cannot be asked now, not after all retries either.
             InputError: key, model or parameters are not taken.
         """
-        return self._ask(messages, self._client, _RESUME)
+        return self._ask(messages, self._client, _RESUME, _PATIENCE if self.max_retries else 0)
 
     def check(self, messages: Sequence[Mapping[str, str]]) -> str:
         """The same before anything else is done: with one retry at most, for nobody has waited for it yet.
@@ -96,28 +101,35 @@ class ChatEndpoint:
             JudgeError, InputError: as `ask`.
         """
         client = self._client.with_options(max_retries=min(1, self.max_retries))
-        return self._ask(messages, client, _BEGIN)
+        return self._ask(messages, client, _BEGIN, 0)
 
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
 
-    def _ask(self, messages: Sequence[Mapping[str, str]], client: openai.OpenAI, advice: str) -> str:
+    def _ask(self, messages: Sequence[Mapping[str, str]], client: openai.OpenAI, advice: str, patience: float) -> str:
         sent: Any = [{name: _whole(value) for name, value in each.items()} for each in messages]
-        try:
-            completion: Any = client.chat.completions.create(model=self.model, messages=sent, **self.options)
-            choices = completion.choices
-            return self._hidden((choices[0].message.content if choices else None) or "")
-        except Exception as error:
-            problem = self._problem(error, advice)
+        end = time.monotonic() + patience
+        tries = 0
+        while True:
+            try:
+                completion: Any = client.chat.completions.create(model=self.model, messages=sent, **self.options)
+                choices = completion.choices
+                return self._hidden((choices[0].message.content if choices else None) or "")
+            except Exception as error:
+                tries += _tries(error)
+                problem = self._problem(error, tries, advice)
+                if not _is_lost(error) or time.monotonic() >= end:
+                    break
+            time.sleep(_PAUSE)
         if problem is None:
             return ""
         raise problem  # here, where nothing leads to the client's error
 
-    def _problem(self, error: Exception, advice: str) -> BacktrackError | None:
+    def _problem(self, error: Exception, tries: int, advice: str) -> BacktrackError | None:
         """What to raise; None where the endpoint's filter has refused to read a text."""
         who = f"the judge {self.model} at {self.host}"
-        often = f", {times} times over" if (times := _tries(error)) > 1 else ""
+        often = f", {tries} times over" if tries > 1 else ""
         if isinstance(error, openai.APITimeoutError):
             return JudgeError(f"{who} has not answered within {self.timeout:g} s{often}: {advice}")
         if isinstance(error, openai.APIConnectionError):
@@ -154,13 +166,18 @@ def _tries(error: Exception) -> int:
     return 1 + int(headers.get("x-stainless-retry-count", 0))
 
 
+def _is_lost(error: Exception) -> bool:
+    """Whether there was no connection, or none any more. A time-out is something else: it has been waited for."""
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+
+
 def _whole(text: str) -> str:
     """A text that can be sent: half a character cannot."""
     return text.encode(errors="replace").decode()
 
 
-def _host(url: str) -> tuple[str, bool]:
-    """Where an endpoint is, in a form that may be shown; and whether that is here, or in a private network."""
+def _place(url: str) -> tuple[str, str, bool]:
+    """Host and address of an endpoint, in a form that may be shown; and whether it is here, or in a private network."""
     try:
         parts = urlsplit(url)
         name, port = parts.hostname or "", parts.port
@@ -174,7 +191,8 @@ def _host(url: str) -> tuple[str, bool]:
         local = ipaddress.ip_address(name).is_private
     except ValueError:
         local = "." not in name or name.endswith((".localhost", ".local"))
-    return (f"{name}:{port}" if port else name), local
+    host = f"{name}:{port}" if port else name
+    return host, f"{parts.scheme}://{host}{parts.path.rstrip('/')}", local
 
 
 def _key(given: str | None, host: str, local: bool) -> str:

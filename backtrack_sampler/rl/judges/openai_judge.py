@@ -11,10 +11,7 @@ from .base_judge import Answer, Judge
 from .score_reading import read_score
 from .template import Template
 
-__all__ = ["NEUTRAL", "TEMPLATE", "OpenAIJudge"]
-
-#: The score of a text about which the judge has said nothing that can be read.
-NEUTRAL = 0.5
+__all__ = ["TEMPLATE", "OpenAIJudge"]
 
 TEMPLATE = """\
 Below are a prompt and the text with which a language model has gone on from it.
@@ -38,8 +35,10 @@ _REMINDER = "That is no score. Answer with one number from 1 (worst) to 10 (best
 class OpenAIJudge(Judge):
     """Asks a model to rate each text from 1 to 10; 1 becomes 0, and 10 becomes 1.
 
-    A reply without a score (see `read_score`) is asked for once more, and then counts as 0.5, which neither rewards
-    nor punishes. A judge rewards what it likes: look at length, repetition and a checker beside it.
+    A reply without a score (see `read_score`) is asked for once more, and then counts as the mean of the scores that
+    this judge has given before, in the order of the texts: so a text that makes it babble is worth no more than others.
+    As long as it has given none, that is 0. A judge rewards what it likes: look at length, repetition and a checker
+    beside it.
 
     Args:
         model: its name at the endpoint.
@@ -72,6 +71,8 @@ class OpenAIJudge(Judge):
         max_tokens: int | None = 64,
     ) -> None:
         self.name = model
+        self._given = 0  # scores that could be read
+        self._sum = 0.0  # of them
         self._template = Template(template, ["prompt", "text"])
         self._asking = Asking(
             read_score, _REMINDER, model, base_url, api_key, timeout, max_retries, concurrency, max_calls, cache,
@@ -86,10 +87,17 @@ class OpenAIJudge(Judge):
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         questions = [self._template.fill({"prompt": each.prompt, "text": each.text}) for each in answers]
-        return [NEUTRAL if found is None else found for found in self._asking.answers(questions)]
+        return [self._score(found) for found in self._asking.answers(questions)]
 
     def report(self) -> dict[str, Any]:
         return self._asking.report()
 
     def close(self) -> None:
         self._asking.close()
+
+    def _score(self, found: float | None) -> float:
+        if found is None:
+            return self._sum / self._given if self._given else 0.0
+        self._given += 1
+        self._sum += found
+        return found

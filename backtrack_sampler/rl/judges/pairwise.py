@@ -41,6 +41,17 @@ class PairwiseJudge(Judge):
     A text's score is the mean of both times: 1 for better, 0 for worse, 0.5 for a tie and for a reply that cannot be
     read. So who contradicts himself when the texts change places has said 0.5.
 
+    What to compare with is a function, so a configuration cannot name this judge; it is given to `train`::
+
+        from backtrack_sampler import load_provider
+        from backtrack_sampler.rl import PairwiseJudge, read_config, train
+
+        references = {"The sky is": " blue on a clear day.", "Once upon a time": " a fox lived in a wood."}
+        judge = PairwiseJudge(
+            references.__getitem__, "qwen2.5-7b-instruct", base_url="http://127.0.0.1:8000/v1", cache="pairs.sqlite"
+        )
+        train(read_config({"output_dir": "pairs"}), list(references), load_provider(), judge=judge)
+
     Args:
         reference: the text to compare with, for a prompt.
         model: see `OpenAIJudge`.

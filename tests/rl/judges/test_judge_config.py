@@ -14,7 +14,7 @@ import yaml
 from judge_server import Reply, numbered, served, texts
 from pydantic import BaseModel, ValidationError
 
-from backtrack_sampler import InputError
+from backtrack_sampler import InputError, rl
 from backtrack_sampler.benchmark.config.problems import problems_of
 from backtrack_sampler.benchmark.tasks import Item
 from backtrack_sampler.benchmark.tasks.find import find_task
@@ -207,3 +207,14 @@ def test_the_heuristic_needs_no_client() -> None:
         "make_judge(JudgeSection(), FakeProvider(), None)\nassert 'openai' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_it_takes_to_judge_in_python_can_be_imported_from_one_place() -> None:
+    """All judges, what they are made of, and how a configuration becomes one."""
+    wanted = {
+        "Answer", "CheckerJudge", "HeuristicJudge", "Judge", "JudgeError", "JudgeSection", "OpenAIJudge", "PairwiseJudge",
+        "make_judge",
+    }  # fmt: skip
+    assert wanted <= set(rl.__all__)
+    for name in rl.__all__:
+        assert getattr(rl, name).__name__ == name

@@ -19,6 +19,7 @@ import pytest
 from judge_server import JudgeServer, Reply, asked_about, numbered, served, texts
 
 from backtrack_sampler import InputError
+from backtrack_sampler.rl.judges import chat_endpoint
 from backtrack_sampler.rl.judges.base_judge import JudgeError
 from backtrack_sampler.rl.judges.openai_judge import OpenAIJudge
 
@@ -136,9 +137,19 @@ def test_equal_texts_are_asked_about_once(tmp_path: Path) -> None:
             assert judge_at(server, cache=path, **options).scores(texts("x")) != first[:1]
         assert OpenAIJudge("judge-2", server.url, cache=path).scores(texts("x")) != first[:1]
         assert len(server.requests) == 5
-    with served("10") as elsewhere:
-        assert judge_at(elsewhere, cache=path).scores(texts("x")) == first[:1]
-    assert elsewhere.requests == []
+
+
+def test_another_endpoint_is_another_judge(tmp_path: Path) -> None:
+    """Many take any name of a model: what one says at one port or path is nothing that another has said."""
+    path = tmp_path / "replies.sqlite"
+    with served("2") as server, served("9") as elsewhere:
+        one, other = judge_at(server, cache=path), judge_at(elsewhere, cache=path)
+        assert [one.scores(texts("x")), other.scores(texts("x"))] == [[pytest.approx(1 / 9)], [pytest.approx(8 / 9)]]
+        assert [one.scores(texts("x")), other.scores(texts("x"))] == [[pytest.approx(1 / 9)], [pytest.approx(8 / 9)]]
+        judge_at(server, base_url=server.url.replace("/v1", "/other/v1"), cache=path).scores(texts("x"))
+        assert len(server.requests) == 2
+        judge_at(server, base_url=server.url + "/", cache=path).scores(texts("x"))
+        assert (len(server.requests), len(elsewhere.requests)) == (2, 1)
 
 
 KILLED = """
@@ -239,6 +250,35 @@ def test_nobody_there_is_told_at_once() -> None:
         judge.scores(texts("x"))
 
 
+def test_a_lost_connection_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is started again within two minutes ends no run, also where few retries are asked for."""
+    monkeypatch.setattr(chat_endpoint, "_PAUSE", 0.1)
+    url = nowhere()
+    started: list[JudgeServer] = []
+    timer = threading.Timer(2, lambda: started.append(JudgeServer(lambda _: "8", int(url[:-3].rpartition(":")[2]))))
+    timer.start()
+    try:
+        assert OpenAIJudge("judge-1", url, max_retries=1).scores(texts("x")) == [pytest.approx(7 / 9)]
+    finally:
+        timer.join()
+        started[0].close()
+
+
+def test_a_connection_that_stays_lost_is_an_error_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With how often it was tried. `check` does not wait."""
+    monkeypatch.setattr(chat_endpoint, "_PAUSE", 0.1)
+    judge = OpenAIJudge("judge-1", nowhere(), max_retries=1)
+    began = time.monotonic()
+    with pytest.raises(JudgeError, match="cannot be reached, 2 times over"):
+        judge.check()
+    assert time.monotonic() - began < 5
+    monkeypatch.setattr(chat_endpoint, "_PATIENCE", 1.0)
+    with pytest.raises(
+        JudgeError, match=r"cannot be reached, ([4-9]|1\d) times over \(.*refused.*\): go on with --resume"
+    ):
+        judge.scores(texts("x"))
+
+
 def test_check_repeats_a_request_once_at_most() -> None:
     """Nobody wants to wait before anything has begun, however patient the judge will be."""
     with served(Reply(status=500)) as server, pytest.raises(JudgeError, match="2 times over"):
@@ -262,7 +302,7 @@ def test_a_server_that_goes_down_in_the_middle(tmp_path: Path) -> None:
         assert len(server.requests) < 10  # nothing new is begun after the first failure
         well = False
         assert len(judge.scores(numbered(6))) == 6
-    with served() as server:
+        server.answer = lambda _: "8"
         resumed = judge_at(server, cache=path)
         assert len(resumed.scores(numbered(50))) == 50
         assert resumed.report()["cached"] == 6
@@ -309,25 +349,39 @@ def test_a_reply_without_a_score_is_asked_for_once_more() -> None:
     assert "from 1 (worst) to 10 (best)" in second[2]["content"]
 
 
-def test_nonsense_counts_as_neutral_and_is_counted(tmp_path: Path) -> None:
-    """Nothing at all, a refusal of the endpoint's filter, no choices, thoughts without an end; nor is it paid for again."""
+def test_nonsense_is_counted_and_not_kept(tmp_path: Path) -> None:
+    """Nothing at all, a refusal of the endpoint's filter, no choices, thoughts without an end: each is asked again later."""
     filtered = Reply(status=400, error={"message": "no", "code": "content_filter"})
     path = tmp_path / "replies.sqlite"
     for nonsense in ("I like it", "", Reply(text=None), filtered, Reply(body=b'{"choices": []}'), "<think>8"):
         with served(lambda asked, nonsense=nonsense: nonsense if asked_about(asked) == "x" else "8") as server:
             judge = judge_at(server, cache=path)
-            assert judge.scores(texts("x", "y")) == [0.5, pytest.approx(7 / 9)]
+            assert judge.scores(texts("x", "y", "x")) == [0, pytest.approx(7 / 9), pytest.approx(7 / 9)]
             assert len([each for each in server.requests if asked_about(each) == "x"]) == 2
             report = judge.report()
-            assert (report["nonsense"], json.loads(json.dumps(report))) == (1, report)
+            assert (report["nonsense"], json.loads(json.dumps(report))) == (2, report)
             assert report["nonsense_example"].startswith("no score from 1 to 10 in ")
-            assert judge_at(server, cache=path).scores(texts("x")) == [0.5]
-            assert len([each for each in server.requests if asked_about(each) == "x"]) == 2
+            server.answer = lambda _: "3"
+            assert judge_at(server, cache=path).scores(texts("x", "y")) == [pytest.approx(2 / 9), pytest.approx(7 / 9)]
+            assert judge.scores(texts("x")) == [pytest.approx(2 / 9)]
         path.unlink()
 
 
+def test_nonsense_counts_as_the_mean_of_what_was_given_before() -> None:
+    """So it never pays to make a judge babble. 0 as long as nothing was given; the order of the texts decides."""
+
+    def answer(asked: dict[str, Any]) -> str:
+        time.sleep(0.05 * (asked_about(asked) == "1"))  # what comes first is answered last
+        return asked_about(asked) if asked_about(asked).isdigit() else "I like it"
+
+    with served(answer) as server:
+        judge = judge_at(server)
+        assert judge.scores(texts("a", "1", "b", "10", "c", "1")) == pytest.approx([0, 0, 0, 1, 1 / 2, 0])
+        assert judge.scores(texts("d", "10", "10", "e")) == pytest.approx([1 / 3, 1, 1, 3 / 5])
+
+
 def test_a_judge_that_speaks_mostly_nonsense_is_stopped() -> None:
-    """More than half of the first twenty: one line names one of them. Less, or later, is only counted."""
+    """More than half of the first twenty, or later of the last fifty: one line names one of them. Less is only counted."""
     with served("I like it") as server:
         with pytest.raises(
             JudgeError,
@@ -336,13 +390,17 @@ def test_a_judge_that_speaks_mostly_nonsense_is_stopped() -> None:
             judge_at(server, concurrency=1).scores(numbered(100))
         assert len(server.requests) < 100  # of 200; some may be under way before anybody has looked at those before
     with served(lambda asked: "no" if int(asked_about(asked).split()[1]) % 2 else "8") as server:
-        judge = judge_at(server)
-        assert judge.scores(numbered(40))[1::2] == [0.5] * 20
-        assert judge.report()["nonsense"] == 20
-    with served(lambda asked: "8" if int(asked_about(asked).split()[1]) < 20 else "no") as server:
-        judge = judge_at(server)
-        judge.scores(numbered(20))
-        assert judge.scores(numbered(50))[20:] == [0.5] * 30
+        judge = judge_at(server, concurrency=1)
+        assert judge.scores(numbered(100))[1::2] == pytest.approx([7 / 9] * 50)
+        assert judge.report()["nonsense"] == 50
+    with served(lambda asked: "8" if int(asked_about(asked).split()[1]) < 60 else "no") as server:
+        judge = judge_at(server, concurrency=1)
+        judge.scores(numbered(85))
+        with pytest.raises(
+            JudgeError,
+            match=r"^26 of the last 50 replies of the judge judge-1 are of no use, such as this one: no score .*'no'.*; change model or template$",
+        ):
+            judge.scores(texts(*(f" more {number}" for number in range(99, 200))))
 
 
 def test_a_first_reply_that_is_no_score_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 from judge_server import JudgeServer, asked_about, numbered, served, texts
 
-from backtrack_sampler import InputError
+import backtrack_sampler
+from backtrack_sampler import InputError, rl
 from backtrack_sampler.rl.judges.base_judge import JudgeError
 from backtrack_sampler.rl.judges.pairwise import PairwiseJudge
 
@@ -98,3 +101,25 @@ def test_what_goes_wrong_is_told_as_by_the_other_judge() -> None:
         judge_at(server).scores(numbered(10))
     assert "key" not in repr(judge_at(server, api_key="sk-0123456789"))
     assert "sk-" not in repr(judge_at(server, api_key="sk-0123456789"))
+
+
+def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands in the documentation, but for the address, and the training, which takes its time."""
+    whole = rl.train
+    seen: dict[str, Any] = {}
+
+    def training(*given: Any, **more: Any) -> None:
+        seen.update(inspect.signature(whole).bind(*given, **more).arguments)
+
+    monkeypatch.setattr(rl, "train", training)
+    monkeypatch.setattr(backtrack_sampler, "load_provider", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    documentation = inspect.getdoc(PairwiseJudge) or ""
+    example = textwrap.dedent(documentation.partition("::\n")[2].partition("\n\nArgs:")[0])
+    with served(longer) as server:
+        assert "http://127.0.0.1:8000/v1" in example
+        exec(example.replace("http://127.0.0.1:8000/v1", server.url), {})
+        judge, prompts = seen["judge"], seen["prompts"]
+        assert judge.scores([texts("x" * 99)[0]._replace(prompt=prompt) for prompt in prompts]) == [1] * len(prompts)
+        judge.close()
+    assert seen["config"].output_dir == "pairs"
