@@ -112,8 +112,8 @@ def read_score(text: str, low: float = 1, high: float = 10) -> float:
 
     Args:
         low, high: the ends of the scale. A fraction has a scale of its own, from 0 or from 1: 4/5 is 0.8 of `high`,
-            and what is less than `low` then is `low`. Where `low` is 1, any number from 0 to 1 is: models say 0 for
-            the worst.
+            and what is less than `low` then is `low`. Where `low` is 1, 0 is too: models say it for the worst. 0.85
+            is not: it may be a share.
 
     Returns:
         0 for `low` to 1 for `high`.
@@ -221,7 +221,7 @@ def _sureness(text: str, group: _Group) -> int:
 def _value(match: re.Match[str], low: float, high: float) -> float:
     value = _number(match["number"])
     if not match["percent"] and not match["top"]:
-        return low if 0 <= value < low == 1 else value
+        return low if value == 0 and low == 1 else value
     top = 100.0 if match["percent"] else _number(match["top"])
     if not 0 <= value <= top or not top:
         return math.inf  # 11/10 is on no scale

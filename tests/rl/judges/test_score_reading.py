@@ -93,7 +93,7 @@ def test_what_is_not_on_the_scale_is_no_score(text: str) -> None:
 # What models say: the score, or None where it is not sure enough to be one.
 REPLIES: list[tuple[str, float | None]] = [
     # the worst there is, and less
-    ("0", 1), ("Score: 0", 1), ("0.5", 1), ("0/10", 1), ("I'd give it a 0.", 1), ("Score: -1", None), ("Score: 0 errors", None), ("0 errors", None),
+    ("0", 1), ("Score: 0", 1), ("0.5", None), ("0.85", None), ("0/10", 1), ("I'd give it a 0.", 1), ("Score: -1", None), ("Score: 0 errors", None), ("0 errors", None),
     # a number of something else
     ("There is 1 typo, otherwise excellent.", None), ("1 typo", None), ("There are 2 errors.", None), ("It repeats the sentence in line 3.", None),
     ("The story goes on until chapter 7", None), ("The text has 100 words", None), ("5 sentences, all of them good.", None), ("The text is 80% repetition.", None),
@@ -145,7 +145,6 @@ def test_what_models_say_is_read_as_it_is_meant_or_not_at_all(text: str, score: 
 def test_less_than_the_worst_is_the_worst_of_a_scale_from_one_only() -> None:
     """Models that are asked for 1 to 10 say 0; on another scale it is a mistake."""
     assert read_score("0") == 0
-    assert read_score("0.85") == 0
     assert read_score("Score: 0", 1, 5) == 0
     with pytest.raises(NoScoreError, match="0 is not on the scale"):
         read_score("0", 2, 5)
