@@ -69,6 +69,7 @@ class ShapingSection(Section):
     repetition_penalty_weight: Annotated[float, Field(ge=0)] = 0.0
     high_confidence_reward: Annotated[float, Field(ge=0)] = 0.0
     high_confidence_threshold: Share = 0.9
+    cut_off_penalty: Annotated[float, Field(ge=0)] = 1.0
 
 
 class TrainingSection(Section):
