@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -78,3 +79,18 @@ def test_a_model_that_is_not_there(name: str) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "no model file at /nowhere.gguf" in done.stderr
+
+
+@pytest.mark.slow
+def test_rl_training(tmp_path: Path) -> None:
+    """A run and two texts; once more, with more decisions, it goes on where it was."""
+    for steps in ("512", "1024"):
+        done = run("rl_training.py", "--steps", steps, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Once upon a time there was the sea") == 2
+        assert "--- never going back, 0 rollbacks" in done.stdout
+        policy = json.loads((tmp_path / "rl_output" / "seed_0" / "policy.json").read_text())
+        assert policy["trained"]["steps"] >= int(steps)
+    done = run("rl_training.py", "--steps", "0", folder=tmp_path)
+    assert done.stderr.startswith("rl_training: ")
+    assert "Traceback" not in done.stderr
