@@ -118,6 +118,8 @@ def _plot(curves: Curves, never: Mapping[str, float | None], held: str | None, t
             if (base := never.get(held)) is not None:
                 axes.axhline(base, color=_SOFT, linestyle=(0, (4, 2)), linewidth=1)
                 said += f"; never going back {base:.3g}"
+        if trained == "train_truncated":
+            axes.set_ylim(0, max(2 * _MANY, axes.get_ylim()[1]))  # nothing at all is a line at the bottom
         axes.set_title(title)
         axes.set_xlabel("decisions")
         return svg.inline(figure, f"plot-{held or trained}", said)
