@@ -11,6 +11,7 @@ which tokens were replaced; and a picture of the learning curves is drawn.
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sys
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ SHARE = 0.15  # of draws that are replaced
 # Larger batches and steps than the defaults, for a run of minutes; texts are short, so returns are taken as they are.
 TRAINING = {
     "ppo": {"total_timesteps": 40_000, "learning_rate": 2e-3, "batch_size": 512, "gae_lambda": 1.0},
-    "recurrent_ppo": {"total_timesteps": 60_000, "learning_rate": 1e-3, "batch_size": 512, "gae_lambda": 1.0},
+    "recurrent_ppo": {"total_timesteps": 90_000, "learning_rate": 1e-3, "batch_size": 512, "gae_lambda": 1.0},
 }
 HELD_OUT = 0.2
 SUBJECTS = [
@@ -155,10 +156,16 @@ def returns(
     return float(np.mean(scores) - PENALTY * np.mean(back)), float(np.mean(scores)), float(np.mean(back))
 
 
+def steps_of(folder: Path) -> int:
+    """Decisions that a policy was trained for; 0 where there is none."""
+    file = folder / "policy.json"
+    return int(json.loads(file.read_text())["trained"]["steps"]) if file.exists() else 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="results/known_answer", help="folder of the runs")
-    parser.add_argument("--steps", type=int, help="decisions of each run (40,000, and 60,000 of recurrent PPO)")
+    parser.add_argument("--steps", type=int, help="decisions of each run (40,000, and 90,000 of recurrent PPO)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--algorithms", default="ppo,recurrent_ppo")
     parser.add_argument("--threads", type=int)
@@ -189,7 +196,7 @@ def main() -> None:
                     rows.append((name, *returns(provider, settings, judge, held_out, policy)))
                     print(*rows[-1], flush=True)
             folder = config.folder
-            if not (folder / "policy.json").exists():
+            if steps_of(folder) < config.training.total_timesteps:
                 progress = LineProgress(sys.stderr, every=60, unit="decisions")
                 train(
                     config, PROMPTS, provider, judge=judge, settings=settings, progress=progress,
