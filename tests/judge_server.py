@@ -28,7 +28,7 @@ class Reply(NamedTuple):
 
 
 class JudgeServer:
-    """Attributes: requests: their JSON; keys: their Authorization; most: requests that were under way at once."""
+    """Attributes: url; port; requests: their JSON; keys: their Authorization; most: requests that were under way at once."""
 
     def __init__(self, answer: Callable[[dict[str, Any]], Reply | str], port: int = 0) -> None:
         self.answer = answer
@@ -85,7 +85,8 @@ class JudgeServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
@@ -95,9 +96,9 @@ class JudgeServer:
 
 
 @contextmanager
-def served(answer: Callable[[dict[str, Any]], Reply | str] | Reply | str = "8") -> Iterator[JudgeServer]:
+def served(answer: Callable[[dict[str, Any]], Reply | str] | Reply | str = "8", port: int = 0) -> Iterator[JudgeServer]:
     """A server that answers each request with the same reply, or with what a function says."""
-    server = JudgeServer(answer if callable(answer) else lambda _: answer)
+    server = JudgeServer(answer if callable(answer) else lambda _: answer, port)
     try:
         yield server
     finally:

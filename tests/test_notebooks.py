@@ -29,7 +29,7 @@ def test_a_notebook_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_notebooks_can_be_moved_to_another_model() -> None:
     """Each begins with a cell that installs, and names its model in a variable."""
-    assert len(NOTEBOOKS) == 5
+    assert len(NOTEBOOKS) == 6
     for path in NOTEBOOKS:
         code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
         assert "%pip install" in code[0]

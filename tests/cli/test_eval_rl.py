@@ -13,6 +13,7 @@ import yaml
 from rl_runs import Done, command_of, configure, lay_out, make_restless
 
 from backtrack_sampler.cli.main import main
+from backtrack_sampler.specs import parse_spec
 
 HEURISTICS = [
     "probability-threshold", "entropy-threshold", "probability-margin", "probability-drop", "probability-trend",
@@ -139,7 +140,8 @@ def test_a_run_is_measured_to_its_end(evaluate: Eval, capfd: pytest.CaptureFixtu
     assert sum(rates) == pytest.approx(1)
     assert rates[0] < 0.9
     said = yaml.safe_load(Path("my run/evaluation.yaml").read_text())
-    assert said["strategies"][2]["strategy"] == "random-policy:rates=" + "|".join(f"{rate:.4f}" for rate in rates)
+    by_chance = parse_spec(said["strategies"][2]["strategy"]).arguments
+    assert by_chance == {"rates": [round(rate, 6) for rate in rates], "max_retries": 10, "max_discarded": 24}
     written = lines_written()
 
     again = evaluate("my run", *FEW, "--trials", "1")

@@ -34,6 +34,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("backtrack_sampler.rl.judges.chat_endpoint._PATIENCE", 0.0)  # not two minutes
     lay_out(tmp_path)
     return tmp_path
 
@@ -328,7 +329,7 @@ def test_a_judge_that_goes_down_in_the_middle(train: Train, replies: int) -> Non
     )
     assert Path("run/checkpoints/last").exists() == (replies > 10)
     assert not Path("run/policy.json").exists()
-    with served(rate) as server:
+    with served(rate, server.port) as server:
         if replies > 10:
             assert "has a run already" in train(judge=judge(server), training=training).line
         assert train("--resume", judge=judge(server), training=training).code == 0
@@ -486,7 +487,7 @@ def test_a_disk_that_is_full(train: Train, monkeypatch: pytest.MonkeyPatch, time
     assert "cannot write a checkpoint to run/checkpoints: No space left on device; the one before is kept" in line
     assert train("--resume", training=training).code == 0
     assert weights("run") == weights("whole")
-    assert weights("run/best") == weights("whole/best")
+    assert weights("run/best_model") == weights("whole/best_model")
     assert [row["score"] for row in Curves("run/curves.csv").rows] == [
         row["score"] for row in Curves("whole/curves.csv").rows
     ]
