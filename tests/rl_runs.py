@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +136,20 @@ def make_restless(folder: str | Path) -> None:
     file = Path(folder) / "policy.safetensors"
     changed = {name: rng.normal(0, 1.5, each.shape).astype(np.float32) for name, each in load_file(file).items()}
     save_file(changed, file)
+
+
+def restless_run(folder: str, **changes: Any) -> None:
+    """Train in a folder of the current one, with a configuration that is changed, a policy that goes back often."""
+    assert main(["train-rl", "--config", configure(output_dir=folder, **changes), "--prompts", "prompts.txt"]) == 0
+    make_restless(folder)
+
+
+def go_to_a_copy(original: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, columns: int) -> Path:
+    """So that each test has a folder of its own, with all that was trained there."""
+    shutil.copytree(original, copy)
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    return copy
 
 
 def rate(request: dict[str, Any]) -> Reply:

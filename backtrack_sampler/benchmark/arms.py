@@ -120,9 +120,8 @@ def _source(cls: Any) -> str:
     parts += [importlib.import_module(name) for name in getattr(cls, "sources", ())]
     files = set()
     for each in parts:
-        if (getattr(each, "__module__", None) or "").partition(".")[
-            0
-        ] in sys.stdlib_module_names:  # another Python, the same strategy
+        package, _, _ = (getattr(each, "__module__", None) or "").partition(".")
+        if package in sys.stdlib_module_names:  # another Python, the same strategy
             continue
         try:
             files.add(inspect.getsourcefile(each) or "")

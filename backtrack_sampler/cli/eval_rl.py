@@ -50,14 +50,14 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from ..benchmark.config import plan_of, read_experiment
     from ..benchmark.config.yaml_file import dump_yaml
-    from ..rl.evaluation.evaluate import experiment_of, same_but_for_seeds
+    from ..rl.evaluation.evaluate import config_of_runs, experiment_of
     from ..trace.files import write_atomically
 
     for name, least in (("limit", 1), ("repeats", 1), ("trials", 0)):
         if (value := getattr(options, name)) is not None and value < least:
             raise InputError(f"--{name} must be at least {least}, not {value}")
     folders = [Path(each).expanduser() for each in options.folders]
-    config, folder = same_but_for_seeds(folders), folders[0]
+    config, folder = config_of_runs(folders), folders[0]
     asked = {"limit": options.limit, "repeats": options.repeats, "trials": options.trials}
     if options.check:  # what is not known yet changes nothing of what would be run
         said = experiment_of(folders, config, [1.0, 0.0], **asked)

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from rl_runs import Done, command_of, configure, lay_out, make_restless
+from rl_runs import Done, command_of, configure, go_to_a_copy, lay_out, restless_run
 
-from backtrack_sampler.cli.main import main
 from backtrack_sampler.specs import parse_spec
 
 HEURISTICS = [
@@ -30,19 +29,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     lay_out(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        config = configure(training={"held_out": 0.4}, output_dir="my run")
-        assert main(["train-rl", "--config", config, "--prompts", "prompts.txt"]) == 0
-        make_restless("my run")
+        restless_run("my run", training={"held_out": 0.4})
         yield folder
 
 
 @pytest.fixture(autouse=True)
 def folder(trained: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """One of one's own, with all that."""
-    shutil.copytree(trained, tmp_path / "here")
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("COLUMNS", "100")
-    return tmp_path / "here"
+    return go_to_a_copy(trained, tmp_path / "here", monkeypatch, 100)
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rl_runs import Done, command_of, configure, lay_out, make_restless
+from rl_runs import Done, command_of, go_to_a_copy, lay_out, restless_run
 
 from backtrack_sampler import BacktrackSampler
-from backtrack_sampler.cli.main import main
 from backtrack_sampler.discovery import load_provider
 from backtrack_sampler.rl import RlPolicyStrategy
 
@@ -44,30 +43,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for algorithm in ALGORITHMS:
-            training = {"algorithm": algorithm}
-            assert (
-                main(
-                    [
-                        "train-rl",
-                        "--config",
-                        configure(output_dir=algorithm, training=training),
-                        "--prompts",
-                        "prompts.txt",
-                    ]
-                )
-                == 0
-            )
-            make_restless(algorithm)
+            restless_run(algorithm, training={"algorithm": algorithm})
         yield folder
 
 
 @pytest.fixture(autouse=True)
 def folder(trained: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """One of one's own, with all that."""
-    shutil.copytree(trained, tmp_path / "here")
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("COLUMNS", "80")
-    return tmp_path / "here"
+    return go_to_a_copy(trained, tmp_path / "here", monkeypatch, 80)
 
 
 @pytest.fixture

@@ -494,7 +494,6 @@ def test_a_disk_that_is_full(train: Train, monkeypatch: pytest.MonkeyPatch, time
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("algorithm", "how"), [("ppo", signal.SIGINT), ("recurrent_ppo", signal.SIGKILL)])
 def test_a_process_that_is_ended(train: Train, capfd: pytest.CaptureFixture[str], algorithm: str, how: int) -> None:
     """By Ctrl-C: exit code 130, and a command that can be run as it is printed. By kill -9: --resume goes on. The

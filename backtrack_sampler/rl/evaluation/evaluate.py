@@ -28,7 +28,13 @@ from ..training.config import RlConfig, read_config
 from .judged_task import PROMPTS
 
 __all__ = [
-    "HEURISTICS", "experiment_of", "keep_rates", "kept_rates", "rates_of", "run_of", "same_but_for_seeds",
+    "HEURISTICS",
+    "config_of_runs",
+    "experiment_of",
+    "keep_rates",
+    "kept_rates",
+    "rates_of",
+    "run_of",
 ]  # fmt: skip
 
 #: All that are tuned beside a policy.
@@ -87,7 +93,7 @@ def experiment_of(
 
     Args:
         folders: of runs that differ in their seed; what is written goes to the first.
-        config: see `same_but_for_seeds`.
+        config: see `config_of_runs`.
         rates: of the random policy; see `rates_of`.
         limit: most items; None: all.
         repeats: texts of each item and row.
@@ -144,7 +150,7 @@ def _rows(folder: Path, which: str) -> list[dict[str, str]]:
     ]
 
 
-def same_but_for_seeds(folders: Sequence[Path]) -> RlConfig:
+def config_of_runs(folders: Sequence[Path]) -> RlConfig:
     """The configuration of runs that are looked at together.
 
     Raises:
